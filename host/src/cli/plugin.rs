@@ -1,0 +1,128 @@
+//! `switchyard plugin build | inspect | run | bench | install`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use bytes::Bytes;
+use clap::Subcommand;
+use hyper::Method;
+
+use super::{AdminArguments, admin_client, print_json};
+use crate::clock;
+use crate::plugin::bench::{self, BenchArguments};
+use crate::plugin::build;
+use crate::plugin::host::{Limits, PluginHost};
+use crate::plugin::inspect;
+use crate::plugin::run::{self, RunArguments};
+
+#[derive(Subcommand)]
+pub(super) enum Plugin {
+    /// Build a plugin's folder (plugin.toml, Cargo.toml, fixtures/) into one file.
+    Build {
+        /// The folder.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+        /// Where to write it; <id>.wasm in the folder by default.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+        /// Take this .wasm, a component or a core module, instead of calling cargo.
+        #[arg(long)]
+        wasm: Option<PathBuf>,
+    },
+    /// Show what a plugin is, what it may do, and why.
+    Inspect {
+        /// The plugin's file.
+        file: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Plan events from a file and print the requests; sends nothing.
+    Run {
+        /// The plugin's file.
+        file: PathBuf,
+        /// Settings as JSON, secrets with their values.
+        #[arg(long)]
+        settings: PathBuf,
+        /// Events, one JSON object a line.
+        #[arg(long)]
+        events: PathBuf,
+        /// The time of the call, milliseconds since 1970; now by default.
+        #[arg(long)]
+        now: Option<u64>,
+        /// Events in a batch; the plugin's own bound by default.
+        #[arg(long)]
+        batch: Option<usize>,
+    },
+    /// Measure what planning costs.
+    Bench {
+        /// The plugin's file.
+        file: PathBuf,
+        /// Settings as JSON, secrets with their values.
+        #[arg(long)]
+        settings: PathBuf,
+        /// Events, one JSON object a line.
+        #[arg(long)]
+        events: PathBuf,
+        /// The time of the calls, milliseconds since 1970; now by default.
+        #[arg(long)]
+        now: Option<u64>,
+        /// Events in a batch.
+        #[arg(long, default_value_t = 100)]
+        batch: usize,
+        /// How long to measure, in seconds.
+        #[arg(long, default_value_t = 3.0)]
+        seconds: f64,
+    },
+    /// Install a plugin's file into a running daemon.
+    Install {
+        /// The plugin's file.
+        file: PathBuf,
+        #[command(flatten)]
+        admin: AdminArguments,
+    },
+}
+
+pub(super) fn run(call: Plugin) -> anyhow::Result<()> {
+    let out = &mut std::io::stdout().lock();
+    match call {
+        Plugin::Build { folder, output, wasm } => {
+            let bytes = build::build_folder(&folder, wasm.as_deref())?;
+            let id = crate::plugin::manifest::read_manifest(&bytes)?.id;
+            let path = output.unwrap_or_else(|| folder.join(format!("{id}.wasm")));
+            std::fs::write(&path, &bytes).with_context(|| format!("{} cannot be written", path.display()))?;
+            writeln!(out, "{}: {} KB", path.display(), bytes.len().div_ceil(1024))?;
+            Ok(())
+        }
+        Plugin::Inspect { file, json } => inspect::inspect(&host()?, &file, json, out),
+        Plugin::Run { file, settings, events, now, batch } => {
+            let now_ms = now.unwrap_or_else(clock::now_ms);
+            run::run(&host()?, &RunArguments { plugin: file, settings, events, now_ms, batch }, out)
+        }
+        Plugin::Bench { file, settings, events, now, batch, seconds } => {
+            let now_ms = now.unwrap_or_else(clock::now_ms);
+            bench::bench(&host()?, &BenchArguments { plugin: file, settings, events, now_ms, batch, seconds }, out)
+        }
+        Plugin::Install { file, admin } => install(&file, &admin),
+    }
+}
+
+fn host() -> anyhow::Result<PluginHost> {
+    Ok(PluginHost::new(Limits::default(), None)?)
+}
+
+fn install(file: &std::path::Path, admin: &AdminArguments) -> anyhow::Result<()> {
+    let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let answer = admin_client::call(admin, Method::POST, "plugins", Bytes::from(bytes))?;
+    if admin.json {
+        return print_json(&answer);
+    }
+    let text = |name: &str| answer[name].as_str().unwrap_or_default().to_string();
+    let revision: String = text("revision").chars().take(12).collect();
+    println!("{} {} is active, revision {revision}", text("plugin"), text("version"));
+    for destination in answer["destinations"].as_array().into_iter().flatten() {
+        println!("  {}", destination.as_str().unwrap_or_default());
+    }
+    Ok(())
+}

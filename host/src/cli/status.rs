@@ -1,0 +1,79 @@
+//! `switchyard status`.
+
+use bytes::Bytes;
+use hyper::Method;
+use serde_json::Value;
+
+use super::{AdminArguments, admin_client, print_json};
+
+pub(super) fn status(admin: &AdminArguments) -> anyhow::Result<()> {
+    let status = admin_client::call(admin, Method::GET, "status", Bytes::new())?;
+    if admin.json {
+        return print_json(&status);
+    }
+    println!("{}", head(&status));
+    let rows = status["destinations"].as_array().into_iter().flatten().map(row).collect::<Vec<_>>();
+    let titles = ["destination", "state", "accepted", "delivered", "filtered", "dead", "waiting", "owed", "lag", "revision"];
+    print_table(&titles, &rows);
+    for plugin in status["plugins"].as_array().into_iter().flatten() {
+        if let Some(refused) = plugin["refused"].as_str() {
+            println!("refused: {}: {refused}", plugin["file"].as_str().unwrap_or_default());
+        }
+    }
+    for destination in status["destinations"].as_array().into_iter().flatten() {
+        if let Some(why) = destination["why"].as_str().filter(|why| !why.is_empty()) {
+            println!("{}: {why}", destination["destination"].as_str().unwrap_or_default());
+        }
+    }
+    Ok(())
+}
+
+fn head(status: &Value) -> String {
+    let store = &status["store"];
+    let mut head = format!(
+        "switchyard {}: {} events accepted, {} kept in {:.1} MB",
+        status["version"].as_str().unwrap_or_default(),
+        store["accepted"],
+        store["kept_events"],
+        store["kept_bytes"].as_f64().unwrap_or_default() / 1e6
+    );
+    if let Some(poisoned) = store["poisoned"].as_str() {
+        head.push_str(&format!("\nTHE STORE FAILED and accepts nothing until the daemon is started again: {poisoned}"));
+    }
+    head
+}
+
+fn row(destination: &Value) -> Vec<String> {
+    let number = |name: &str| destination[name].to_string();
+    let text = |name: &str| destination[name].as_str().unwrap_or_default().to_string();
+    vec![
+        text("destination"),
+        text("state"),
+        number("accepted"),
+        number("delivered"),
+        number("filtered"),
+        number("dead"),
+        number("waiting"),
+        number("owed"),
+        format!("{:.1} s", destination["lag_ms"].as_f64().unwrap_or_default() / 1_000.0),
+        text("revision"),
+    ]
+}
+
+/// Prints rows under their titles, in columns.
+pub(super) fn print_table(titles: &[&str], rows: &[Vec<String>]) {
+    let mut widths: Vec<usize> = titles.iter().map(|title| title.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: Vec<&str>| {
+        let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        println!("{}", padded.join("  ").trim_end());
+    };
+    line(titles.to_vec());
+    for row in rows {
+        line(row.iter().map(String::as_str).collect());
+    }
+}

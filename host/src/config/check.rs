@@ -1,0 +1,293 @@
+//! From the raw configuration to the checked one, once.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use toml::Spanned;
+
+use super::interpolate::interpolate;
+use super::raw::*;
+use super::*;
+
+/// What is needed to name the place of a mistake.
+struct Checker<'a> {
+    text: &'a str,
+    path: &'a Path,
+    environment: &'a dyn Fn(&str) -> Option<String>,
+}
+
+pub(super) fn check(
+    raw: RawConfig,
+    text: &str,
+    path: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, ConfigError> {
+    let checker = Checker { text, path, environment };
+    let config = Config {
+        path: path.to_path_buf(),
+        ingest_address: checker.listen(raw.listen.ingest, "127.0.0.1:8080")?,
+        admin_address: checker.listen(raw.listen.admin, "127.0.0.1:8081")?,
+        data_directory: checker.directory(raw.data)?,
+        plugin_directory: checker.directory(raw.plugins)?,
+        ingest: ingest_limits(raw.ingest),
+        queue: queue_limits(raw.queue),
+        guests: guest_limits(raw.guests),
+        drain_grace_ms: raw.drain_grace_ms.unwrap_or(10_000),
+        pipelines: checker.pipelines(raw.pipeline)?,
+    };
+    Ok(config)
+}
+
+impl Checker<'_> {
+    fn wrong(&self, offset: usize, message: String) -> ConfigError {
+        ConfigError::Wrong { path: self.path.display().to_string(), line: line_at(self.text, offset), message }
+    }
+
+    fn text(&self, raw: &Spanned<String>) -> Result<String, ConfigError> {
+        interpolate(raw.get_ref(), self.environment).map_err(|message| self.wrong(raw.span().start, message))
+    }
+
+    fn parsed<T: FromStr<Err = String>>(&self, raw: &Spanned<String>) -> Result<T, ConfigError> {
+        self.text(raw)?.parse().map_err(|message| self.wrong(raw.span().start, message))
+    }
+
+    fn listen(&self, raw: Option<Spanned<String>>, default: &str) -> Result<SocketAddr, ConfigError> {
+        let (text, offset) = match &raw {
+            Some(raw) => (self.text(raw)?, raw.span().start),
+            None => (default.to_string(), 0),
+        };
+        let with_address = text.replace("localhost:", "127.0.0.1:");
+        with_address.parse().map_err(|_| {
+            self.wrong(offset, format!("`{text}` is not an address to listen on: write HOST:PORT, such as 127.0.0.1:8080"))
+        })
+    }
+
+    /// A directory, relative to the configuration file.
+    fn directory(&self, raw: RawDirectory) -> Result<PathBuf, ConfigError> {
+        let text = self.text(&raw.directory)?;
+        if text.is_empty() {
+            return Err(self.wrong(raw.directory.span().start, "the directory is empty: name one".to_string()));
+        }
+        Ok(self.beside_the_file(&text))
+    }
+
+    fn beside_the_file(&self, relative: &str) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new(".")).join(relative)
+    }
+
+    fn secret_file(&self, name: &str, offset: usize) -> Result<String, ConfigError> {
+        let path = self.beside_the_file(name);
+        let content = std::fs::read_to_string(&path)
+            .map_err(|error| self.wrong(offset, format!("the file {} cannot be read: {error}", path.display())))?;
+        Ok(content.trim_end_matches(['\n', '\r']).to_string())
+    }
+
+    /// A text, or the content of a file.
+    fn secret(&self, raw: &Spanned<toml::Value>) -> Result<String, ConfigError> {
+        let offset = raw.span().start;
+        match self.value(raw.get_ref(), offset)? {
+            serde_json::Value::String(text) => Ok(text),
+            _ => Err(self.wrong(offset, "a write key is a text, \"${env:NAME}\" or { file = \"...\" }".to_string())),
+        }
+    }
+
+    fn name(&self, raw: &Spanned<String>, what: &str) -> Result<String, ConfigError> {
+        let name = self.text(raw)?;
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(good) {
+            let message = format!(
+                "`{name}` cannot name a {what}: use 1 to 64 letters, digits, '-', '_' or '.'"
+            );
+            return Err(self.wrong(raw.span().start, message));
+        }
+        Ok(name)
+    }
+
+    fn pipelines(&self, raw: Vec<Spanned<RawPipeline>>) -> Result<Vec<Arc<Pipeline>>, ConfigError> {
+        let mut names = HashSet::new();
+        let mut write_keys = HashSet::new();
+        let mut pipelines = Vec::new();
+        for spanned in raw {
+            let offset = spanned.span().start;
+            let pipeline = self.pipeline(spanned.into_inner())?;
+            if !names.insert(pipeline.id.clone()) {
+                return Err(self.wrong(offset, format!("there are two pipelines named `{}`: rename one", pipeline.id)));
+            }
+            for key in &pipeline.write_keys {
+                if !write_keys.insert(key.clone()) {
+                    let message = format!("pipeline `{}`: one of its write keys is used twice: a write key names one pipeline", pipeline.id);
+                    return Err(self.wrong(offset, message));
+                }
+            }
+            pipelines.push(Arc::new(pipeline));
+        }
+        Ok(pipelines)
+    }
+
+    fn pipeline(&self, raw: RawPipeline) -> Result<Pipeline, ConfigError> {
+        let name = self.name(&raw.name, "pipeline")?;
+        let write_keys = raw.write_keys.iter().map(|key| self.secret(key)).collect::<Result<Vec<_>, _>>()?;
+        if write_keys.is_empty() || write_keys.iter().any(|key| key.is_empty() || key.contains(':')) {
+            let message = format!("pipeline `{name}`: write_keys needs at least one key, none empty and none with ':'");
+            return Err(self.wrong(raw.name.span().start, message));
+        }
+        let mut names = HashSet::new();
+        let mut destinations = Vec::new();
+        for spanned in raw.destination {
+            let offset = spanned.span().start;
+            let destination = self.destination(&name, spanned)?;
+            if !names.insert(destination.name.clone()) {
+                let message = format!("pipeline `{name}` has two destinations named `{}`: rename one", destination.name);
+                return Err(self.wrong(offset, message));
+            }
+            destinations.push(Arc::new(destination));
+        }
+        Ok(Pipeline { id: PipelineId(name), write_keys, destinations })
+    }
+
+    fn destination(&self, pipeline: &str, spanned: Spanned<RawDestination>) -> Result<Destination, ConfigError> {
+        let line = line_at(self.text, spanned.span().start);
+        let raw = spanned.into_inner();
+        let name = self.name(&raw.name, "destination")?;
+        let only_kinds = raw.only_kinds.as_ref().map(|kinds| kinds.iter().map(|kind| self.kind(kind)).collect()).transpose()?;
+        let only_events = raw.only_events.as_ref().map(|events| self.texts(events)).transpose()?;
+        Ok(Destination {
+            id: DestinationId(format!("{pipeline}/{name}")),
+            plugin: self.name(&raw.plugin, "plugin")?,
+            settings: self.settings(raw.settings)?,
+            allowed_hosts: raw.allowed_hosts.iter().map(|host| self.host(host)).collect::<Result<_, _>>()?,
+            allowed_addresses: raw.allowed_addresses.iter().map(|range| self.parsed(range)).collect::<Result<_, _>>()?,
+            ignore_integrations: raw.ignore_integrations,
+            only_kinds,
+            only_events,
+            paused: raw.paused,
+            from_earliest: raw.from_earliest,
+            delivery: self.delivery_limits(raw.delivery, raw.name.span().start)?,
+            line,
+            name,
+        })
+    }
+
+    fn texts(&self, raw: &[Spanned<String>]) -> Result<Vec<String>, ConfigError> {
+        raw.iter().map(|each| self.text(each)).collect()
+    }
+
+    fn kind(&self, raw: &Spanned<String>) -> Result<EventKind, ConfigError> {
+        let name = self.text(raw)?;
+        EventKind::from_name(&name).ok_or_else(|| {
+            let known = EventKind::ALL.map(EventKind::as_str).join(", ");
+            self.wrong(raw.span().start, format!("`{name}` is not a kind of event: use one of {known}"))
+        })
+    }
+
+    fn host(&self, raw: &Spanned<String>) -> Result<String, ConfigError> {
+        let host = self.text(raw)?.to_ascii_lowercase();
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'[' | b']' | b':');
+        if host.is_empty() || !host.bytes().all(good) || host.contains("//") {
+            let message = format!("`{host}` is not a host: write its name alone, such as www.google-analytics.com");
+            return Err(self.wrong(raw.span().start, message));
+        }
+        Ok(host)
+    }
+
+    fn settings(&self, raw: Option<Spanned<toml::Table>>) -> Result<Settings, ConfigError> {
+        let Some(spanned) = raw else {
+            return Ok(Settings(serde_json::Value::Object(serde_json::Map::new())));
+        };
+        let offset = spanned.span().start;
+        self.value(&toml::Value::Table(spanned.into_inner()), offset).map(Settings)
+    }
+
+    fn value(&self, raw: &toml::Value, offset: usize) -> Result<serde_json::Value, ConfigError> {
+        use serde_json::Value;
+        Ok(match raw {
+            toml::Value::String(text) => {
+                Value::String(interpolate(text, self.environment).map_err(|message| {
+                    self.wrong(self.text[offset..].find(text.as_str()).map_or(offset, |at| offset + at), message)
+                })?)
+            }
+            toml::Value::Integer(number) => Value::from(*number),
+            toml::Value::Float(number) => Value::from(*number),
+            toml::Value::Boolean(truth) => Value::Bool(*truth),
+            toml::Value::Datetime(time) => Value::String(time.to_string()),
+            toml::Value::Array(values) => {
+                Value::Array(values.iter().map(|value| self.value(value, offset)).collect::<Result<_, _>>()?)
+            }
+            toml::Value::Table(table) => match (table.len(), table.get("file")) {
+                (1, Some(toml::Value::String(name))) => {
+                    let name = interpolate(name, self.environment).map_err(|message| self.wrong(offset, message))?;
+                    Value::String(self.secret_file(&name, offset)?)
+                }
+                _ => Value::Object(
+                    table
+                        .iter()
+                        .map(|(key, value)| Ok((key.clone(), self.value(value, offset)?)))
+                        .collect::<Result<_, ConfigError>>()?,
+                ),
+            },
+        })
+    }
+
+    fn delivery_limits(&self, raw: RawDelivery, offset: usize) -> Result<DeliveryLimits, ConfigError> {
+        let limits = DeliveryLimits {
+            concurrency: raw.concurrency.unwrap_or(8),
+            batch_events_max: raw.batch_events_max.unwrap_or(500),
+            timeout_ms: raw.timeout_ms.unwrap_or(10_000),
+            attempts_max: raw.attempts_max.unwrap_or(50),
+            age_ms_max: raw.age_ms_max.unwrap_or(24 * 3_600_000),
+            backoff_ms_min: raw.backoff_ms_min.unwrap_or(1_000),
+            backoff_ms_max: raw.backoff_ms_max.unwrap_or(300_000),
+            stored_requests_max: raw.stored_requests_max.unwrap_or(1_000),
+        };
+        for (key, value) in [
+            ("concurrency", limits.concurrency as u64),
+            ("batch_events_max", limits.batch_events_max as u64),
+            ("timeout_ms", limits.timeout_ms),
+            ("attempts_max", u64::from(limits.attempts_max)),
+            ("backoff_ms_min", limits.backoff_ms_min),
+            ("stored_requests_max", limits.stored_requests_max),
+        ] {
+            if value == 0 {
+                return Err(self.wrong(offset, format!("delivery.{key} is 0: it must be at least 1")));
+            }
+        }
+        if limits.backoff_ms_max < limits.backoff_ms_min {
+            let message = "delivery.backoff_ms_max is smaller than delivery.backoff_ms_min".to_string();
+            return Err(self.wrong(offset, message));
+        }
+        Ok(limits)
+    }
+}
+
+fn ingest_limits(raw: RawIngest) -> IngestLimits {
+    IngestLimits {
+        body_bytes_max: raw.body_bytes_max.unwrap_or(8 << 20),
+        event_bytes_max: raw.event_bytes_max.unwrap_or(32 << 10),
+        batch_events_max: raw.batch_events_max.unwrap_or(2_500),
+        read_timeout_ms: raw.read_timeout_ms.unwrap_or(30_000),
+        connections_max: raw.connections_max.unwrap_or(10_000),
+        bodies_bytes_max: raw.bodies_bytes_max.unwrap_or(256 << 20),
+    }
+}
+
+fn queue_limits(raw: RawQueue) -> QueueLimits {
+    QueueLimits {
+        queue_bytes_max: raw.queue_bytes_max.unwrap_or(20 << 30),
+        disk_reserve_bytes: raw.disk_reserve_bytes.unwrap_or(512 << 20),
+        retention_ms: (raw.retention_hours.unwrap_or(24.0).max(0.0) * 3_600_000.0) as u64,
+        retention_bytes: raw.retention_bytes.unwrap_or(5 << 30),
+    }
+}
+
+fn guest_limits(raw: RawGuests) -> GuestLimits {
+    GuestLimits {
+        memory_bytes_max: raw.memory_bytes_max.unwrap_or(64 << 20),
+        call_ms_max: raw.call_ms_max.unwrap_or(1_000),
+        output_bytes_max: raw.output_bytes_max.unwrap_or(32 << 20),
+        requests_max: raw.requests_max.unwrap_or(10_000),
+        workers: raw.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from)),
+    }
+}

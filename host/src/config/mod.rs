@@ -1,0 +1,246 @@
+//! The configuration: a TOML file, read once into checked types.
+//!
+//! [`raw`] is the file as it is written, [`Config`] is what the daemon works with; nothing outside
+//! this module sees the raw form. A mistake names the file, the line and what would be right.
+//! Nothing here opens sockets or the store.
+
+mod address;
+mod check;
+mod interpolate;
+mod raw;
+pub mod watch;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use address::AddressRange;
+
+use crate::event::EventKind;
+use crate::queue::{DestinationId, PipelineId};
+
+/// A checked configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// Where events come in.
+    pub ingest_address: SocketAddr,
+    /// Where the operator's interface listens; loopback by default.
+    pub admin_address: SocketAddr,
+    /// Where the store, the compiled plugins and the admin token are.
+    pub data_directory: PathBuf,
+    /// Where plugins are dropped.
+    pub plugin_directory: PathBuf,
+    /// Bounds on what comes in.
+    pub ingest: IngestLimits,
+    /// Bounds on what is kept.
+    pub queue: QueueLimits,
+    /// Bounds on guests.
+    pub guests: GuestLimits,
+    /// How long what is in flight may take to finish at a stop, in milliseconds.
+    pub drain_grace_ms: u64,
+    /// The pipelines.
+    pub pipelines: Vec<Arc<Pipeline>>,
+}
+
+/// Bounds on what comes in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IngestLimits {
+    /// Bytes of one request body after decompression. 8 MiB: the largest body seen from a real SDK
+    /// is 4.6 MB, and a gzip bomb stops here.
+    pub body_bytes_max: usize,
+    /// Bytes of one event. Segment documents 32 KB; larger ones from real SDKs are whole orders.
+    pub event_bytes_max: usize,
+    /// Events in one batch. Segment documents 2,500.
+    pub batch_events_max: usize,
+    /// Time for a client to send its head and body, in milliseconds.
+    pub read_timeout_ms: u64,
+    /// Connections at a time.
+    pub connections_max: usize,
+    /// Bytes of bodies in flight, over all connections.
+    pub bodies_bytes_max: usize,
+}
+
+/// Bounds on what is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueueLimits {
+    /// Bytes that wait in the queue before 429 is answered.
+    pub queue_bytes_max: u64,
+    /// Free bytes that stay on the disk before 503 is answered.
+    pub disk_reserve_bytes: u64,
+    /// Delivered events are kept so long, in milliseconds.
+    pub retention_ms: u64,
+    /// Delivered events are kept up to so many bytes.
+    pub retention_bytes: u64,
+}
+
+/// Bounds on guests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GuestLimits {
+    /// Memory of one instance, in bytes.
+    pub memory_bytes_max: usize,
+    /// Time of one call, in milliseconds.
+    pub call_ms_max: u64,
+    /// Bytes of one answer.
+    pub output_bytes_max: usize,
+    /// Requests in one plan.
+    pub requests_max: usize,
+    /// Worker threads.
+    pub workers: usize,
+}
+
+/// A source and its destinations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pipeline {
+    /// Its name.
+    pub id: PipelineId,
+    /// The source's credentials.
+    pub write_keys: Vec<String>,
+    /// Where its events go.
+    pub destinations: Vec<Arc<Destination>>,
+}
+
+/// One configured target of a pipeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Destination {
+    /// `<pipeline>/<name>`.
+    pub id: DestinationId,
+    /// The name of its own, as the event's `integrations` object names it too.
+    pub name: String,
+    /// The plugin's id.
+    pub plugin: String,
+    /// What it passes to its plugin; secrets with their values.
+    pub settings: Settings,
+    /// Vendor hosts that the operator granted.
+    pub allowed_hosts: Vec<String>,
+    /// Private and loopback addresses that the operator granted.
+    pub allowed_addresses: Vec<AddressRange>,
+    /// Whether the event's `integrations` object is passed over.
+    pub ignore_integrations: bool,
+    /// Only events of these kinds, when given.
+    pub only_kinds: Option<Vec<EventKind>>,
+    /// Only track events of these names, when given.
+    pub only_events: Option<Vec<String>>,
+    /// Nothing is delivered until it is resumed.
+    pub paused: bool,
+    /// Whether it begins with the oldest event kept (else with the next one).
+    pub from_earliest: bool,
+    /// Retries and bounds.
+    pub delivery: DeliveryLimits,
+    /// The line of the file it begins on, for messages.
+    pub line: usize,
+}
+
+/// A destination's settings. They may hold secrets: Debug prints none of the values.
+#[derive(Clone, PartialEq)]
+pub struct Settings(pub serde_json::Value);
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Settings(..)")
+    }
+}
+
+/// Retries and bounds of one destination.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliveryLimits {
+    /// Requests in flight at a time.
+    pub concurrency: usize,
+    /// Events planned together, at most; the plugin's own bound holds too.
+    pub batch_events_max: usize,
+    /// Time for one attempt, in milliseconds.
+    pub timeout_ms: u64,
+    /// Attempts of one request before it is given up.
+    pub attempts_max: u32,
+    /// Age of a request, from its first failure, before it is given up, in milliseconds.
+    pub age_ms_max: u64,
+    /// The first retry waits about so long, in milliseconds.
+    pub backoff_ms_min: u64,
+    /// No retry waits longer, in milliseconds, unless the vendor asks for it.
+    pub backoff_ms_max: u64,
+    /// Stored requests before new events wait in the queue.
+    pub stored_requests_max: u64,
+}
+
+/// A mistake in the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: cannot be read: {cause}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system says.
+        cause: String,
+    },
+    /// Something in it is wrong.
+    #[error("{path}:{line}: {message}")]
+    Wrong {
+        /// The file.
+        path: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong, and what would be right.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads and checks a file. `environment` answers `${env:NAME}`.
+    pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+            path: path.display().to_string(),
+            cause: error.to_string(),
+        })?;
+        Config::parse(&text, path, environment)
+    }
+
+    /// Checks a text as if it stood in `path`.
+    pub fn parse(
+        text: &str,
+        path: &Path,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Config, ConfigError> {
+        let raw: raw::RawConfig = toml::from_str(text).map_err(|error| ConfigError::Wrong {
+            path: path.display().to_string(),
+            line: line_at(text, error.span().map_or(0, |span| span.start)),
+            message: error.message().to_string(),
+        })?;
+        check::check(raw, text, path, environment)
+    }
+
+    /// All destinations of all pipelines.
+    pub fn destinations(&self) -> impl Iterator<Item = (&Arc<Pipeline>, &Arc<Destination>)> {
+        self.pipelines.iter().flat_map(|pipeline| pipeline.destinations.iter().map(move |each| (pipeline, each)))
+    }
+
+    /// What of `next` takes effect only at a start, by the name of its key.
+    pub fn needs_restart(&self, next: &Config) -> Option<&'static str> {
+        if self.ingest_address != next.ingest_address {
+            Some("listen.ingest")
+        } else if self.admin_address != next.admin_address {
+            Some("listen.admin")
+        } else if self.data_directory != next.data_directory {
+            Some("data.directory")
+        } else if self.plugin_directory != next.plugin_directory {
+            Some("plugins.directory")
+        } else if self.queue != next.queue {
+            Some("queue")
+        } else if self.guests != next.guests {
+            Some("guests")
+        } else if self.ingest != next.ingest {
+            Some("ingest")
+        } else {
+            None
+        }
+    }
+}
+
+/// The line, from 1, of a byte offset.
+fn line_at(text: &str, offset: usize) -> usize {
+    1 + text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! The configuration file as it is written. Only [`super::check`] reads these types.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+type Text = Spanned<String>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConfig {
+    #[serde(default)]
+    pub listen: RawListen,
+    pub data: RawDirectory,
+    pub plugins: RawDirectory,
+    #[serde(default)]
+    pub ingest: RawIngest,
+    #[serde(default)]
+    pub queue: RawQueue,
+    #[serde(default)]
+    pub guests: RawGuests,
+    pub drain_grace_ms: Option<u64>,
+    #[serde(default)]
+    pub pipeline: Vec<Spanned<RawPipeline>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawListen {
+    pub ingest: Option<Text>,
+    pub admin: Option<Text>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDirectory {
+    pub directory: Text,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawIngest {
+    pub body_bytes_max: Option<usize>,
+    pub event_bytes_max: Option<usize>,
+    pub batch_events_max: Option<usize>,
+    pub read_timeout_ms: Option<u64>,
+    pub connections_max: Option<usize>,
+    pub bodies_bytes_max: Option<usize>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawQueue {
+    pub queue_bytes_max: Option<u64>,
+    pub disk_reserve_bytes: Option<u64>,
+    pub retention_hours: Option<f64>,
+    pub retention_bytes: Option<u64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGuests {
+    pub memory_bytes_max: Option<usize>,
+    pub call_ms_max: Option<u64>,
+    pub output_bytes_max: Option<usize>,
+    pub requests_max: Option<usize>,
+    pub workers: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPipeline {
+    pub name: Text,
+    pub write_keys: Vec<Spanned<toml::Value>>,
+    #[serde(default)]
+    pub destination: Vec<Spanned<RawDestination>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDestination {
+    pub name: Text,
+    pub plugin: Text,
+    #[serde(default)]
+    pub allowed_hosts: Vec<Text>,
+    #[serde(default)]
+    pub allowed_addresses: Vec<Text>,
+    #[serde(default)]
+    pub ignore_integrations: bool,
+    pub only_kinds: Option<Vec<Text>>,
+    pub only_events: Option<Vec<Text>>,
+    #[serde(default)]
+    pub paused: bool,
+    #[serde(default)]
+    pub from_earliest: bool,
+    pub settings: Option<Spanned<toml::Table>>,
+    #[serde(default)]
+    pub delivery: RawDelivery,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDelivery {
+    pub concurrency: Option<usize>,
+    pub batch_events_max: Option<usize>,
+    pub timeout_ms: Option<u64>,
+    pub attempts_max: Option<u32>,
+    pub age_ms_max: Option<u64>,
+    pub backoff_ms_min: Option<u64>,
+    pub backoff_ms_max: Option<u64>,
+    pub stored_requests_max: Option<u64>,
+}

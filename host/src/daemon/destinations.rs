@@ -1,0 +1,135 @@
+//! The destinations that run: one runtime each, and what it works with.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::plugins::Plugins;
+use crate::config::{Config, Destination, Pipeline};
+use crate::delivery::active::{Active, ActiveGuest, missing_grants};
+use crate::delivery::runtime::{Runtime, RuntimeStatus, Shared};
+use crate::plugin::handles::HandleKey;
+use crate::plugin::host::PluginHost;
+use crate::plugin::revision::Revision;
+use crate::queue::{DestinationId, EventStore, Start, StoreError};
+
+/// The destinations that run.
+pub struct Destinations {
+    shared: Shared,
+    host: Arc<PluginHost>,
+    handle_key: HandleKey,
+    running: BTreeMap<DestinationId, Running>,
+}
+
+struct Running {
+    active: watch::Sender<Arc<Active>>,
+    stop: watch::Sender<bool>,
+    status: Arc<Mutex<RuntimeStatus>>,
+    task: JoinHandle<Result<(), StoreError>>,
+}
+
+impl Destinations {
+    /// With none running yet.
+    pub fn new(shared: Shared, host: Arc<PluginHost>, handle_key: HandleKey) -> Destinations {
+        Destinations { shared, host, handle_key, running: BTreeMap::new() }
+    }
+
+    /// A destination ready to work. An error says which setting is wrong and what would be right. A
+    /// plugin that is not there is no error: the destination waits for it.
+    pub async fn ready(&self, destination: &Arc<Destination>, revision: Option<&Arc<Revision>>) -> anyhow::Result<Arc<Active>> {
+        let Some(revision) = revision else {
+            let trouble = format!("the plugin `{}` is not in the plugin directory", destination.plugin);
+            return Ok(Arc::new(Active::new(destination.clone(), Err(trouble))));
+        };
+        for host in missing_grants(destination, revision.manifest()) {
+            tracing::info!(destination = %destination.id, %host, "the plugin names a host that is not in allowed_hosts: requests there will be refused");
+        }
+        let (host, revision, key) = (self.host.clone(), revision.clone(), self.handle_key.clone());
+        let own = destination.clone();
+        let guest = tokio::task::spawn_blocking(move || guest(&host, &revision, &own, &key)).await?;
+        let guest = guest.with_context(|| format!("destination `{}`", destination.id))?;
+        Ok(Arc::new(Active::new(destination.clone(), Ok(guest))))
+    }
+
+    /// All destinations that use a revision's plugin, ready with that revision.
+    pub async fn ready_with(&self, config: &Config, _: &Plugins, revision: &Arc<Revision>) -> anyhow::Result<Vec<Arc<Active>>> {
+        let mut ready = Vec::new();
+        for (_, destination) in config.destinations().filter(|(_, each)| each.plugin == revision.manifest().id) {
+            ready.push(self.ready(destination, Some(revision)).await?);
+        }
+        Ok(ready)
+    }
+
+    /// Lets running destinations go on with what is ready, at their next batch.
+    pub fn activate(&self, ready: Vec<Arc<Active>>) {
+        for active in ready {
+            if let Some(running) = self.running.get(&active.destination.id) {
+                running.active.send_replace(active);
+            }
+        }
+    }
+
+    /// Starts a destination.
+    pub async fn start(&mut self, store: &Arc<dyn EventStore>, pipeline: &Pipeline, active: Arc<Active>, grace_ms: u64) -> Result<(), StoreError> {
+        let id = active.destination.id.clone();
+        let from = if active.destination.from_earliest { Start::Earliest } else { Start::Now };
+        let feed = store.open(&id, &pipeline.id, from).await?;
+        let (active_sender, active_receiver) = watch::channel(active);
+        let (stop_sender, stop_receiver) = watch::channel(false);
+        let status = Arc::new(Mutex::new(RuntimeStatus::default()));
+        let runtime = Runtime::new(self.shared.clone(), feed, active_receiver, stop_receiver, status.clone());
+        let own = id.clone();
+        let task = tokio::spawn(async move {
+            let ended = runtime.run(Duration::from_millis(grace_ms)).await;
+            if let Err(error) = &ended {
+                tracing::error!(destination = %own, %error, "the destination stopped: the store does not answer");
+            }
+            ended
+        });
+        self.running.insert(id, Running { active: active_sender, stop: stop_sender, status, task });
+        Ok(())
+    }
+
+    /// Stops destinations and waits for them.
+    pub async fn stop(&mut self, ids: &[DestinationId]) {
+        let stopping: Vec<Running> = ids.iter().filter_map(|id| self.running.remove(id)).collect();
+        for running in &stopping {
+            running.stop.send_replace(true);
+        }
+        for running in stopping {
+            if let Err(error) = running.task.await {
+                tracing::error!(%error, "a destination's task failed");
+            }
+        }
+    }
+
+    /// Stops all destinations and waits for them.
+    pub async fn stop_all(&mut self) {
+        let ids: Vec<DestinationId> = self.running.keys().cloned().collect();
+        self.stop(&ids).await;
+    }
+
+    /// Those that run.
+    pub fn ids(&self) -> Vec<DestinationId> {
+        self.running.keys().cloned().collect()
+    }
+
+    /// What each runtime shows, with its configuration.
+    pub fn statuses(&self) -> HashMap<DestinationId, (Arc<Destination>, RuntimeStatus)> {
+        let shown = |running: &Running| {
+            let status = running.status.lock().expect("nobody panics while holding the status").clone();
+            (running.active.borrow().destination.clone(), status)
+        };
+        self.running.iter().map(|(id, running)| (id.clone(), shown(running))).collect()
+    }
+}
+
+/// Checks a destination's settings and tries them in the plugin.
+pub(super) fn guest(host: &PluginHost, revision: &Arc<Revision>, destination: &Destination, key: &HandleKey) -> anyhow::Result<ActiveGuest> {
+    let (settings, handles) = host.settings(revision, &destination.settings.0, &destination.id.0, key)?;
+    Ok(ActiveGuest { revision: revision.clone(), settings: settings.into(), handles: Arc::new(handles) })
+}

@@ -1,0 +1,100 @@
+//! Changes while the daemon runs: of the configuration file and of the plugin directory. Each is
+//! checked whole; then it takes effect at batch boundaries, or not at all.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::{Changing, Daemon};
+use crate::config::{Config, Destination, Pipeline};
+use crate::delivery::active::Active;
+use crate::ingest::Keys;
+use crate::queue::DestinationId;
+
+impl Daemon {
+    /// Reads the configuration file again and takes it up if it is good and different.
+    pub async fn reload_config(&self, path: &Path) {
+        let mut changing = self.changing.write().await;
+        let result = match Config::load(path, &|name| std::env::var(name).ok()) {
+            Ok(next) if next == changing.config => Ok(false),
+            Ok(next) => self.take_up(&mut changing, next).await.map(|()| true),
+            Err(error) => Err(error.into()),
+        };
+        let refused = match result {
+            Ok(changed) => {
+                if changed {
+                    tracing::info!(file = %path.display(), "the changed configuration is in effect");
+                }
+                None
+            }
+            Err(error) => {
+                let why = format!("{error:#}");
+                tracing::error!(error = %why, "the changed configuration is refused; the running one stays");
+                Some(why)
+            }
+        };
+        *self.refused.lock().expect("nobody panics while holding it") = refused;
+    }
+
+    async fn take_up(&self, changing: &mut Changing, next: Config) -> anyhow::Result<()> {
+        if let Some(key) = changing.config.needs_restart(&next) {
+            anyhow::bail!("`{key}` takes effect only at a start: restart the daemon, or take that change back");
+        }
+        let old: HashMap<DestinationId, Arc<Destination>> =
+            changing.config.destinations().map(|(_, each)| (each.id.clone(), each.clone())).collect();
+        let mut started: Vec<(Arc<Pipeline>, Arc<Active>)> = Vec::new();
+        let mut changed: Vec<Arc<Active>> = Vec::new();
+        for (pipeline, destination) in next.destinations() {
+            let is_same = old.get(&destination.id).is_some_and(|old| same_but_for_line(old, destination));
+            if is_same {
+                continue;
+            }
+            let revision = changing.plugins.get(&destination.plugin);
+            let active = changing.destinations.ready(destination, revision).await?;
+            match old.contains_key(&destination.id) {
+                true => changed.push(active),
+                false => started.push((pipeline.clone(), active)),
+            }
+        }
+        let kept: Vec<&DestinationId> = next.destinations().map(|(_, each)| &each.id).collect();
+        let removed: Vec<DestinationId> = changing.destinations.ids().into_iter().filter(|id| !kept.contains(&id)).collect();
+        // From here on nothing is refused any more.
+        changing.destinations.activate(changed);
+        for (pipeline, active) in started {
+            changing.destinations.start(&self.store, &pipeline, active, next.drain_grace_ms).await?;
+        }
+        self.gate.set_keys(Keys::of(&next));
+        changing.destinations.stop(&removed).await;
+        for id in &removed {
+            let expired = self.store.remove(id).await.with_context(|| format!("destination `{id}` cannot be removed"))?;
+            tracing::warn!(destination = %id, expired, "the destination was removed; what it had not delivered expired");
+        }
+        changing.config = next;
+        Ok(())
+    }
+
+    /// Looks for new and changed plugin files and activates those that are good.
+    pub async fn reload_plugins(&self) {
+        let mut changing = self.changing.write().await;
+        let changing = &mut *changing;
+        for (path, revision) in changing.plugins.look().await {
+            match changing.destinations.ready_with(&changing.config, &changing.plugins, &revision).await {
+                Ok(ready) => {
+                    let manifest = revision.manifest();
+                    tracing::info!(plugin = %manifest.id, version = %manifest.version, revision = revision.short_digest(),
+                        destinations = ready.len(), "the plugin is active");
+                    changing.plugins.activate(revision.clone());
+                    changing.destinations.activate(ready);
+                }
+                Err(error) => changing.plugins.refuse(&path, &error),
+            }
+        }
+    }
+}
+
+/// Whether a destination stayed as it was; its line in the file may have moved.
+fn same_but_for_line(old: &Destination, new: &Destination) -> bool {
+    Destination { line: new.line, ..old.clone() } == *new
+}

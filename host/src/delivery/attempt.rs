@@ -1,0 +1,560 @@
+//! Carries requests out: sends, has the answer judged, and says how it ended for each event.
+//!
+//! A request that the vendor refuses as a whole is halved down to the culprit, with a bound on the
+//! extra requests. Nothing here touches the store.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::active::{Active, ActiveGuest};
+use super::end::{End, NewStored};
+use super::guest::Guests;
+use super::live::{Live, Step};
+use super::payload::{Payload, StoredPlan, StoredSend};
+use super::retry::{self, Next, Tries};
+use super::verdict::{self, Reading};
+use crate::plugin::plan::{Fate, Judgement, Request, Response, Verdict};
+use crate::queue::{Death, Delivery, Note, Outcome};
+use crate::send::auth;
+use crate::send::client::{Answer, Outgoing, SendError};
+
+/// Extra requests that halving one refused request may cost. 64 finds three culprits among 2,000.
+const SPLIT_REQUESTS_MAX: u32 = 64;
+
+/// Follow-ups of one planned request. Source: the contract (wit).
+const STEPS_MAX: u8 = 4;
+
+/// Bytes of an answer that are kept with a dead letter or a note.
+const ANSWER_SHOWN_BYTES: usize = 1_024;
+
+/// What the attempts of one destination share.
+pub struct Attempts {
+    /// The destination as it was when the batch began.
+    pub active: Arc<Active>,
+    /// Its code and settings.
+    pub guest: ActiveGuest,
+    /// Calls plugins.
+    pub guests: Guests,
+    /// Bounds the requests in flight.
+    pub permits: Arc<Semaphore>,
+    /// Milliseconds since 1970.
+    pub now: crate::clock::Clock,
+    /// Who watches.
+    pub live: Live,
+}
+
+/// A request and its history.
+pub struct Work {
+    /// Its covers are positions in the deliveries.
+    pub request: Request,
+    /// Its tries so far.
+    pub tries: Tries,
+    /// How many answers led to it.
+    pub step: u8,
+}
+
+/// What an attempt says of the destination as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// Attempts that the vendor answered as one that works.
+    pub worked: u32,
+    /// Attempts that failed in a way that may pass.
+    pub failed: u32,
+    /// Nothing more before this time: milliseconds since 1970.
+    pub slow_until_ms: Option<u64>,
+    /// Nothing more until it works again, and why.
+    pub pause: Option<String>,
+}
+
+impl Health {
+    /// Adds another attempt's.
+    pub fn join(&mut self, other: Health) {
+        self.worked += other.worked;
+        self.failed += other.failed;
+        self.slow_until_ms = self.slow_until_ms.max(other.slow_until_ms);
+        self.pause = other.pause.or(self.pause.take());
+    }
+}
+
+impl Attempts {
+    /// Sends one request and halves it where it must be.
+    pub async fn carry_out(&self, deliveries: &[Delivery], work: Work) -> (End, Health) {
+        let mut budget = SPLIT_REQUESTS_MAX;
+        let mut end = End::default();
+        let mut health = Health::default();
+        let mut pending = vec![work];
+        while let Some(work) = pending.pop() {
+            let (attempt, split) = self.attempt(deliveries, &work, &mut health).await;
+            end.join(attempt);
+            let Some(answer) = split else { continue };
+            let halves = if budget >= 2 { self.halves(deliveries, &work).await } else { None };
+            match halves {
+                Some((halves, halved)) => {
+                    budget = budget.saturating_sub(halves.len() as u32);
+                    end.join(halved);
+                    pending.extend(halves.into_iter().rev());
+                }
+                None => {
+                    let detail = "the vendor refused the request, and it could not be halved further".to_string();
+                    let death = self.death("vendor_refused_batch", detail, &work, Some(&answer));
+                    end.join(self.dead(deliveries, &work, death));
+                }
+            }
+        }
+        (end, health)
+    }
+
+    /// One attempt. The second part is set when the request must be halved; it has then no end yet.
+    async fn attempt(&self, deliveries: &[Delivery], work: &Work, health: &mut Health) -> (End, Option<Answer>) {
+        let permit = self.permits.acquire().await.expect("the permits are never closed");
+        let now_ms = (self.now)();
+        let sent = match auth::apply(&work.request, &self.guest.handles, now_ms) {
+            Ok(signed) => {
+                let outgoing = Outgoing {
+                    method: work.request.method.clone(),
+                    url: signed.url,
+                    headers: signed.headers,
+                    body: signed.body,
+                };
+                self.active.client.send(outgoing).await
+            }
+            Err(error) => {
+                let death = self.death("not_sendable", error.to_string(), work, None);
+                return (self.dead(deliveries, work, death), None);
+            }
+        };
+        drop(permit);
+        match sent {
+            Ok(answer) => self.read(deliveries, work, answer, health).await,
+            Err(SendError::Refused(refused)) => {
+                let death = self.death("egress_refused", refused.to_string(), work, None);
+                (self.dead(deliveries, work, death), None)
+            }
+            Err(error) => {
+                health.failed += 1;
+                let covers = positions(&work.request);
+                (self.again(deliveries, work, covers, None, &error.to_string(), None), None)
+            }
+        }
+    }
+
+    /// What an answer means.
+    async fn read(
+        &self,
+        deliveries: &[Delivery],
+        work: &Work,
+        answer: Answer,
+        health: &mut Health,
+    ) -> (End, Option<Answer>) {
+        let judgement = self.judgement(work, &answer).await;
+        let reading = verdict::by_status(answer.status, work.request.covers.len());
+        let verdicts = verdict::by_judge(&judgement, &work.request.covers);
+        if reading == Reading::Split && verdicts.iter().all(Option::is_none) && judgement.follow_ups.is_empty() {
+            let mut end = End::default();
+            let detail = format!("refused as a whole, halved: {}", shown(&answer));
+            end.notes.push((positions(&work.request), self.note("halved", work, Some(&answer), detail)));
+            self.tell(deliveries, positions(&work.request), "halved", work, Some(&answer), String::new());
+            return (end, Some(answer));
+        }
+        let asked_ms = retry::retry_after_ms(&answer.headers, (self.now)());
+        match reading {
+            Reading::Retry => health.failed += 1,
+            Reading::AuthExpired => {}
+            _ => health.worked += 1,
+        }
+        if answer.status == 429 {
+            health.slow_until_ms = health.slow_until_ms.max(asked_ms.map(|asked| (self.now)().saturating_add(asked)));
+        }
+        health.slow_until_ms = health.slow_until_ms.max(judgement.slow_until_ms);
+        if let Some(pause) = &judgement.pause {
+            health.pause = Some(pause.clone());
+        }
+        let sorted = self.sort(work, &answer, reading, verdicts, health);
+        (self.ends(deliveries, work, &answer, sorted, judgement.follow_ups, asked_ms), None)
+    }
+
+    async fn judgement(&self, work: &Work, answer: &Answer) -> Judgement {
+        if !self.guest.revision.has_judge() {
+            return Judgement::default();
+        }
+        let response = Response {
+            tag: work.request.tag.clone(),
+            covers: work.request.covers.clone(),
+            status: answer.status,
+            headers: answer.headers.clone(),
+            body: answer.body.clone(),
+        };
+        match self.guests.judge(&self.guest, (self.now)(), response).await {
+            Ok(judgement) => judgement,
+            Err(fault) => {
+                tracing::warn!(destination = %self.active.destination.id, plugin = %self.active.destination.plugin, %fault,
+                    "the judge failed: the host's default holds for this answer");
+                Judgement::default()
+            }
+        }
+    }
+
+    /// Sorts the covered events by what their verdict asks for.
+    fn sort(
+        &self,
+        work: &Work,
+        answer: &Answer,
+        reading: Reading,
+        verdicts: Vec<Option<Verdict>>,
+        health: &mut Health,
+    ) -> Sorted {
+        let mut sorted = Sorted::default();
+        for (at, verdict) in positions(&work.request).into_iter().zip(verdicts) {
+            let verdict = verdict.unwrap_or_else(|| match reading {
+                Reading::Delivered => Verdict::Delivered,
+                Reading::Retry => Verdict::RetryAfterMs(None),
+                Reading::AuthExpired => Verdict::AuthExpired,
+                Reading::Split | Reading::Refused => Verdict::Reject(shown(answer)),
+            });
+            match verdict {
+                Verdict::Delivered => sorted.parts.push((at, Outcome::Delivered)),
+                Verdict::Skip(reason) => {
+                    sorted.parts.push((at, Outcome::Filtered { reason: format!("plugin: {reason}") }));
+                }
+                Verdict::Reject(reason) => {
+                    sorted.parts.push((at, Outcome::Dead(self.death("vendor_refused", reason, work, Some(answer)))));
+                }
+                Verdict::RetryAfterMs(wait_ms) => {
+                    sorted.again.push(at);
+                    sorted.wait_ms = sorted.wait_ms.max(wait_ms);
+                }
+                Verdict::AuthExpired => {
+                    sorted.again.push(at);
+                    health.pause = Some(format!("the vendor does not accept the credentials: {}", shown(answer)));
+                }
+            }
+        }
+        sorted
+    }
+
+    /// The end of a request whose events are sorted.
+    fn ends(
+        &self,
+        deliveries: &[Delivery],
+        work: &Work,
+        answer: &Answer,
+        sorted: Sorted,
+        follow_ups: Vec<Request>,
+        asked_ms: Option<u64>,
+    ) -> End {
+        let mut end = End::default();
+        for (step, outcome_is) in STEPS {
+            let covers: Vec<usize> =
+                sorted.parts.iter().filter(|(_, outcome)| outcome_is(outcome)).map(|(at, _)| *at).collect();
+            if !covers.is_empty() {
+                let detail = sorted.parts.iter().find(|(_, outcome)| outcome_is(outcome)).map_or("", |(_, outcome)| reason(outcome));
+                end.notes.push((covers.clone(), self.note(step, work, Some(answer), detail.to_string())));
+                self.tell(deliveries, covers, step, work, Some(answer), detail.to_string());
+            }
+        }
+        end.parts = sorted.parts;
+        if !sorted.again.is_empty() {
+            let wait_ms = sorted.wait_ms.max(asked_ms);
+            end.join(self.again(deliveries, work, sorted.again, wait_ms, &shown(answer), Some(answer)));
+        }
+        for request in follow_ups {
+            end.join(self.follow_up(work, request));
+        }
+        end
+    }
+
+    /// The next step of a chain: stored first, sent once it is durable.
+    fn follow_up(&self, work: &Work, request: Request) -> End {
+        let covers = positions(&request);
+        let step = work.step + 1;
+        if step > STEPS_MAX {
+            let detail = format!("the plugin asked for more than {STEPS_MAX} follow-ups");
+            let death = self.death("plugin_fault", detail, work, None);
+            return End::all(covers, Outcome::Dead(death));
+        }
+        let renumbered = renumber(&request);
+        let send = StoredSend::new(&renumbered, self.revision(), step, Tries::default());
+        End { stored: vec![NewStored { payload: Payload::Send(send), due_ms: (self.now)(), covers }], ..End::default() }
+    }
+
+    /// Another attempt later for some of the events, or their end.
+    fn again(
+        &self,
+        deliveries: &[Delivery],
+        work: &Work,
+        covers: Vec<usize>,
+        asked_ms: Option<u64>,
+        why: &str,
+        answer: Option<&Answer>,
+    ) -> End {
+        let now_ms = (self.now)();
+        let tries = Tries {
+            attempts: work.tries.attempts + 1,
+            first_failure_ms: if work.tries.attempts == 0 { now_ms } else { work.tries.first_failure_ms },
+        };
+        let limits = &self.active.destination.delivery;
+        let due_ms = match retry::next(limits, tries, now_ms, asked_ms, crate::clock::random()) {
+            Next::At(due_ms) => due_ms,
+            Next::AttemptsExhausted => {
+                let death = self.death("attempts_exhausted", why.to_string(), work, answer);
+                return self.dead_of(deliveries, work, covers, death);
+            }
+            Next::TooOld => {
+                let death = self.death("too_old", why.to_string(), work, answer);
+                return self.dead_of(deliveries, work, covers, death);
+            }
+        };
+        let whole = covers.len() == work.request.covers.len();
+        let payload = if whole {
+            Payload::Send(StoredSend::new(&renumber(&work.request), self.revision(), work.step, tries))
+        } else {
+            Payload::Plan(StoredPlan { key: Some(work.request.key.clone()), tries })
+        };
+        let detail = format!("attempt {} failed, again in {} ms: {why}", tries.attempts, due_ms.saturating_sub(now_ms));
+        let note = self.note("retry", work, answer, detail.clone());
+        self.tell(deliveries, covers.clone(), "retry", work, answer, detail);
+        End { notes: vec![(covers.clone(), note)], stored: vec![NewStored { payload, due_ms, covers }], ..End::default() }
+    }
+
+    /// Plans the two halves of a refused request again, for that request only.
+    async fn halves(&self, deliveries: &[Delivery], work: &Work) -> Option<(Vec<Work>, End)> {
+        let covers = positions(&work.request);
+        if covers.len() < 2 {
+            return None;
+        }
+        let mut halves = Vec::new();
+        let mut end = End::default();
+        for half in covers.chunks(covers.len().div_ceil(2)) {
+            let (works, planned) = self.plan_again(deliveries, half, Some(&work.request.key), work.tries).await;
+            halves.extend(works.into_iter().map(|each| Work { step: work.step, ..each }));
+            end.join(planned);
+        }
+        Some((halves, end))
+    }
+
+    /// Plans some of the deliveries again; only requests of `key` are kept, when it is given.
+    pub async fn plan_again(
+        &self,
+        deliveries: &[Delivery],
+        covers: &[usize],
+        key: Option<&str>,
+        tries: Tries,
+    ) -> (Vec<Work>, End) {
+        let events = covers.iter().map(|at| deliveries[*at].event.clone()).collect();
+        let planned = self.guests.plan(&self.guest, (self.now)(), events).await;
+        let mut end = End::default();
+        let mut spoken_of = vec![false; covers.len()];
+        for (position, fate) in planned.fates {
+            spoken_of[position as usize] = true;
+            end.join(self.fate(deliveries, covers[position as usize], fate));
+        }
+        for (position, fault) in planned.faults {
+            spoken_of[position as usize] = true;
+            end.join(self.fault(deliveries, covers[position as usize], &fault));
+        }
+        let mut works = Vec::new();
+        for mut request in planned.requests {
+            if key.is_some_and(|key| request.key != key) {
+                continue;
+            }
+            for cover in &mut request.covers {
+                spoken_of[*cover as usize] = true;
+                *cover = covers[*cover as usize] as u32;
+            }
+            works.push(Work { request, tries, step: 0 });
+        }
+        for (at, _) in covers.iter().zip(&spoken_of).filter(|(_, spoken_of)| !**spoken_of) {
+            let death = Death {
+                reason: "plugin_fault".to_string(),
+                detail: format!("planned again, the plugin made no request `{}`", key.unwrap_or_default()),
+                attempts: tries.attempts,
+                revision: self.revision(),
+                request: None,
+                answer: None,
+            };
+            end.join(End::all([*at], Outcome::Dead(death)));
+        }
+        (works, end)
+    }
+
+    /// The end of an event that gets no request.
+    pub fn fate(&self, deliveries: &[Delivery], at: usize, fate: Fate) -> End {
+        match fate {
+            Fate::Skip(reason) => {
+                let note = self.plain_note("filtered", reason.clone());
+                self.tell_plain(deliveries, at, "filtered", &reason);
+                let mut end = End::all([at], Outcome::Filtered { reason: format!("plugin: {reason}") });
+                end.notes.push((vec![at], note));
+                end
+            }
+            Fate::Reject(reason) => self.planned_dead(deliveries, at, "rejected_by_plugin", reason),
+            Fate::DeferUntilMs(due_ms) => {
+                self.tell_plain(deliveries, at, "deferred", "");
+                let note = self.plain_note("deferred", format!("until {due_ms}"));
+                let payload = Payload::replay();
+                End { stored: vec![NewStored { payload, due_ms, covers: vec![at] }], notes: vec![(vec![at], note)], ..End::default() }
+            }
+        }
+    }
+
+    /// The end of an event at which the plugin failed.
+    pub fn fault(&self, deliveries: &[Delivery], at: usize, fault: &str) -> End {
+        tracing::warn!(destination = %self.active.destination.id, plugin = %self.active.destination.plugin,
+            message_id = %deliveries[at].event.message_id, fault, "the plugin failed at an event");
+        self.planned_dead(deliveries, at, "plugin_fault", fault.to_string())
+    }
+
+    fn planned_dead(&self, deliveries: &[Delivery], at: usize, why: &str, detail: String) -> End {
+        let note = self.plain_note("dead", format!("{why}: {detail}"));
+        self.tell_plain(deliveries, at, "dead", &detail);
+        let death = Death {
+            reason: why.to_string(),
+            detail,
+            attempts: 0,
+            revision: self.revision(),
+            request: None,
+            answer: None,
+        };
+        let mut end = End::all([at], Outcome::Dead(death));
+        end.notes.push((vec![at], note));
+        end
+    }
+
+    fn dead(&self, deliveries: &[Delivery], work: &Work, death: Death) -> End {
+        self.dead_of(deliveries, work, positions(&work.request), death)
+    }
+
+    fn dead_of(&self, deliveries: &[Delivery], work: &Work, covers: Vec<usize>, death: Death) -> End {
+        let detail = format!("{}: {}", death.reason, death.detail);
+        let note = self.note("dead", work, None, detail.clone());
+        self.tell(deliveries, covers.clone(), "dead", work, None, detail);
+        let mut end = End::all(covers.clone(), Outcome::Dead(death));
+        end.notes.push((covers, note));
+        end
+    }
+
+    fn death(&self, reason: &str, detail: String, work: &Work, answer: Option<&Answer>) -> Death {
+        Death {
+            reason: reason.to_string(),
+            detail: self.without_secrets(detail),
+            attempts: work.tries.attempts + 1,
+            revision: self.revision(),
+            request: Some(self.request_line(&work.request)),
+            answer: answer.map(|answer| self.without_secrets(shown(answer))),
+        }
+    }
+
+    fn note(&self, step: &str, work: &Work, answer: Option<&Answer>, detail: String) -> Note {
+        Note {
+            request: self.request_line(&work.request),
+            status: answer.map_or(0, |answer| answer.status),
+            took_ms: answer.map_or(0, |answer| answer.took_ms),
+            ..self.plain_note(step, detail)
+        }
+    }
+
+    fn plain_note(&self, step: &str, detail: String) -> Note {
+        Note {
+            at_ms: (self.now)(),
+            step: step.to_string(),
+            revision: self.guest.revision.short_digest().to_string(),
+            request: String::new(),
+            status: 0,
+            took_ms: 0,
+            detail: self.without_secrets(detail),
+        }
+    }
+
+    fn tell(
+        &self,
+        deliveries: &[Delivery],
+        covers: Vec<usize>,
+        step: &'static str,
+        work: &Work,
+        answer: Option<&Answer>,
+        detail: String,
+    ) {
+        self.live.tell(|| Step {
+            at_ms: (self.now)(),
+            destination: self.active.destination.id.0.clone(),
+            message_ids: covers.iter().map(|at| deliveries[*at].event.message_id.to_string()).collect(),
+            step,
+            request: self.request_line(&work.request),
+            status: answer.map_or(0, |answer| answer.status),
+            took_ms: answer.map_or(0, |answer| answer.took_ms),
+            detail: self.without_secrets(detail),
+        });
+    }
+
+    fn tell_plain(&self, deliveries: &[Delivery], at: usize, step: &'static str, detail: &str) {
+        self.live.tell(|| Step {
+            at_ms: (self.now)(),
+            destination: self.active.destination.id.0.clone(),
+            message_ids: vec![deliveries[at].event.message_id.to_string()],
+            step,
+            request: String::new(),
+            status: 0,
+            took_ms: 0,
+            detail: self.without_secrets(detail.to_string()),
+        });
+    }
+
+    /// Method and URL as the plugin gave them: handles, never secrets.
+    fn request_line(&self, request: &Request) -> String {
+        format!("{} {}", request.method, request.url)
+    }
+
+    /// A vendor may repeat a secret in its answer.
+    fn without_secrets(&self, text: String) -> String {
+        self.guest.handles.hide_values(text)
+    }
+
+    fn revision(&self) -> String {
+        self.guest.revision.digest().to_string()
+    }
+}
+
+/// The covered events of a request, by what becomes of them.
+#[derive(Default)]
+struct Sorted {
+    parts: Vec<(usize, Outcome)>,
+    again: Vec<usize>,
+    wait_ms: Option<u64>,
+}
+
+type OutcomeIs = fn(&Outcome) -> bool;
+
+/// The steps that end a part, and their outcomes.
+const STEPS: [(&str, OutcomeIs); 3] = [
+    ("delivered", |outcome| matches!(outcome, Outcome::Delivered)),
+    ("filtered", |outcome| matches!(outcome, Outcome::Filtered { .. })),
+    ("dead", |outcome| matches!(outcome, Outcome::Dead(_))),
+];
+
+fn reason(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Delivered => "",
+        Outcome::Filtered { reason } => reason,
+        Outcome::Dead(death) => &death.detail,
+    }
+}
+
+/// What a request covers, as positions in the deliveries.
+fn positions(request: &Request) -> Vec<usize> {
+    request.covers.iter().map(|cover| *cover as usize).collect()
+}
+
+/// The same request with its covers counted from 0, as a stored request's deliveries count.
+fn renumber(request: &Request) -> Request {
+    Request { covers: (0..request.covers.len() as u32).collect(), ..request.clone() }
+}
+
+/// An answer in one line.
+fn shown(answer: &Answer) -> String {
+    let mut end = answer.body.len().min(ANSWER_SHOWN_BYTES);
+    while end > 0 && end < answer.body.len() && (answer.body[end] & 0xc0) == 0x80 {
+        end -= 1;
+    }
+    format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body[..end]).replace(['\n', '\r'], " "))
+}

@@ -1,0 +1,58 @@
+//! Calls plugins from delivery: on the worker threads, never on the async runtime's.
+
+use std::sync::Arc;
+
+use super::active::ActiveGuest;
+use crate::event::Event;
+use crate::plugin::fault::{PluginError, PluginFault};
+use crate::plugin::plan::{Fate, Judgement, Request, Response};
+use crate::plugin::workers::Workers;
+
+/// A batch that failed for a reason of the host's is planned again after so long, in milliseconds.
+const AGAIN_MS: u64 = 1_000;
+
+/// Calls plugins. Cheap to clone.
+#[derive(Clone)]
+pub struct Guests {
+    workers: Arc<Workers>,
+}
+
+/// What planning a batch came to. Positions are those of the batch.
+#[derive(Debug, Default)]
+pub struct Planned {
+    /// The requests.
+    pub requests: Vec<Request>,
+    /// The events that get none.
+    pub fates: Vec<(u32, Fate)>,
+    /// The events at which the plugin failed, and how.
+    pub faults: Vec<(u32, String)>,
+}
+
+impl Guests {
+    /// Starts worker threads.
+    pub fn start(workers: usize) -> Result<Guests, PluginError> {
+        Ok(Guests { workers: Arc::new(Workers::start(workers)?) })
+    }
+
+    /// Plans a batch, halving it where the plugin fails. Safe to cancel.
+    pub async fn plan(&self, guest: &ActiveGuest, now_ms: u64, events: Vec<Event>) -> Planned {
+        let split = self.workers.plan(&guest.revision, &guest.settings, now_ms, events).await;
+        let mut planned = Planned { requests: split.plan.requests, fates: split.plan.fates, faults: Vec::new() };
+        for (position, fault) in split.faults {
+            match fault {
+                // Not the event's fault, nor the plugin's: it is planned again.
+                PluginFault::Host(why) => {
+                    tracing::error!(plugin = %guest.revision.manifest().id, why, "the host failed in a plugin's call");
+                    planned.fates.push((position, Fate::DeferUntilMs(now_ms + AGAIN_MS)));
+                }
+                fault => planned.faults.push((position, fault.to_string())),
+            }
+        }
+        planned
+    }
+
+    /// Has an answer judged. Safe to cancel.
+    pub async fn judge(&self, guest: &ActiveGuest, now_ms: u64, response: Response) -> Result<Judgement, PluginFault> {
+        self.workers.judge(&guest.revision, &guest.settings, now_ms, response).await
+    }
+}

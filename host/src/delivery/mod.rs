@@ -1,0 +1,21 @@
+//! Delivery: from the queue to the vendors, once an event and destination.
+//!
+//! Each destination has a runtime of its own ([`runtime`]): a task that owns its feed, takes
+//! deliveries, routes them, has them planned, carries requests out, and settles what came of them.
+//! What is decided on the way is pure: [`group`], [`verdict`], [`retry`], [`end`].
+//!
+//! Invariants:
+//! - A delivery handed out is settled exactly once, or handed out again after a restart.
+//! - A destination waits only for itself: its own task, permits, client and place in the queue.
+//! - The unit of retry is the request, with the same bytes; accepted requests are not sent again.
+
+pub mod active;
+pub mod attempt;
+pub mod end;
+pub mod group;
+pub mod guest;
+pub mod live;
+pub mod payload;
+pub mod retry;
+pub mod runtime;
+pub mod verdict;

@@ -1,0 +1,106 @@
+//! The answers of ingest, in the forms that all SDKs survive.
+
+use hyper::header::{HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+use serde_json::json;
+
+use crate::http::{self, Body};
+use crate::queue::AppendError;
+use crate::validate::{BodyError, Rejection};
+
+/// Seconds that a client is asked to wait when there is no room. SDKs read whole seconds only.
+const RETRY_AFTER_SECONDS: u32 = 2;
+
+/// Why a whole request was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// No such path.
+    #[error("there is nothing at {0}: events go to /v1/track, /v1/identify, /v1/page, /v1/screen, /v1/group, /v1/alias or /v1/batch")]
+    NotFound(String),
+    /// The path takes POST.
+    #[error("{0} takes POST")]
+    MethodNotAllowed(String),
+    /// No write key.
+    #[error("no write key: give it as the user of Basic authentication, in X-Write-Key, or as writeKey in the body")]
+    NoWriteKey,
+    /// A write key that no pipeline has.
+    #[error("the write key is not known here: look for it under write_keys in the configuration")]
+    UnknownWriteKey,
+    /// More bytes than allowed, after decompression.
+    #[error("the body is larger than {0} bytes after decompression: send smaller batches")]
+    BodyTooLarge(usize),
+    /// An encoding that is not served.
+    #[error("Content-Encoding `{0}` is not served: use gzip, deflate or none")]
+    UnknownEncoding(String),
+    /// The compressed body is broken.
+    #[error("the body cannot be decompressed: {0}")]
+    BrokenEncoding(String),
+    /// The client did not send its body in time.
+    #[error("the body did not arrive within {0} ms")]
+    BodyTimeout(u64),
+    /// The client went away or sent a broken body.
+    #[error("the body broke off: {0}")]
+    BodyBroken(String),
+    /// Too many bytes of bodies in flight.
+    #[error("too much is coming in at once: try again")]
+    Busy,
+    /// The body is not what it should be.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The queue did not take the events.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The daemon is stopping.
+    #[error("the daemon is stopping: try again")]
+    Stopping,
+}
+
+impl IngestError {
+    /// The status and the code of the answer.
+    pub fn status_and_code(&self) -> (StatusCode, &'static str) {
+        match self {
+            IngestError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+            IngestError::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            IngestError::NoWriteKey => (StatusCode::UNAUTHORIZED, "no_write_key"),
+            IngestError::UnknownWriteKey => (StatusCode::UNAUTHORIZED, "unknown_write_key"),
+            IngestError::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            IngestError::UnknownEncoding(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unknown_encoding"),
+            IngestError::BrokenEncoding(_) => (StatusCode::BAD_REQUEST, "broken_encoding"),
+            IngestError::BodyTimeout(_) => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
+            IngestError::BodyBroken(_) => (StatusCode::BAD_REQUEST, "body_broken"),
+            IngestError::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy"),
+            IngestError::Body(error) => (StatusCode::BAD_REQUEST, error.code()),
+            IngestError::Append(AppendError::Full { .. }) => (StatusCode::TOO_MANY_REQUESTS, "queue_full"),
+            IngestError::Append(AppendError::DiskReserve { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "disk_full"),
+            IngestError::Append(AppendError::Poisoned(_)) => (StatusCode::SERVICE_UNAVAILABLE, "store_failed"),
+            IngestError::Append(AppendError::Closed) | IngestError::Stopping => {
+                (StatusCode::SERVICE_UNAVAILABLE, "stopping")
+            }
+        }
+    }
+
+    /// The answer.
+    pub fn response(&self) -> Response<Body> {
+        let (status, code) = self.status_and_code();
+        let mut response = http::json(status, &json!({"success": false, "code": code, "message": self.to_string()}));
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        }
+        response
+    }
+}
+
+/// The 200, with what became of each item that was not accepted.
+pub fn accepted(accepted: usize, rejected: &[Rejection]) -> Response<Body> {
+    if rejected.is_empty() {
+        let body = format!("{{\"success\":true,\"accepted\":{accepted},\"rejected\":[]}}");
+        return http::whole(StatusCode::OK, "application/json", body);
+    }
+    let rejected: Vec<_> = rejected
+        .iter()
+        .map(|item| {
+            json!({"index": item.index, "messageId": item.message_id, "code": item.code, "message": item.message})
+        })
+        .collect();
+    http::json(StatusCode::OK, &json!({"success": true, "accepted": accepted, "rejected": rejected}))
+}

@@ -1,0 +1,17 @@
+//! Ingest: HTTP in, durable events out, then 200.
+//!
+//! Invariants:
+//! - 200 is answered only after the events are durable.
+//! - An error body has both `code` and `message`: some SDKs read a 400 without them as a broken
+//!   network and send again.
+//! - Nothing here decides what a good event is (`validate` does) or knows of destinations.
+
+mod answer;
+mod auth;
+mod body;
+mod gate;
+mod routes;
+
+pub use answer::IngestError;
+pub use gate::{Gate, Keys, Rejected, SourceCounters};
+pub use routes::handle;

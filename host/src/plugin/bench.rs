@@ -1,0 +1,129 @@
+//! `switchyard plugin bench`: what a plugin costs, as a ratio to parsing the same events.
+//!
+//! One thread, its own processor time, so that a busy machine changes little. Every call is checked
+//! as in the daemon.
+
+use std::hint::black_box;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::fault::PluginFault;
+use super::host::PluginHost;
+use super::instance::Instance;
+use super::run::{Guest, read_events};
+
+/// What the author gave.
+#[derive(Clone, Debug)]
+pub struct BenchArguments {
+    /// The plugin's file.
+    pub plugin: PathBuf,
+    /// Settings as JSON, secrets with their values.
+    pub settings: PathBuf,
+    /// One event a line; they are repeated to fill batches.
+    pub events: PathBuf,
+    /// The time of the calls, milliseconds since 1970.
+    pub now_ms: u64,
+    /// Events in a batch.
+    pub batch: usize,
+    /// How long to measure, in seconds.
+    pub seconds: f64,
+}
+
+/// Events and time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Measured {
+    events: u64,
+    wall: Duration,
+    cpu: Duration,
+}
+
+impl Measured {
+    fn cpu_per_event(&self) -> f64 {
+        self.cpu.as_secs_f64() / self.events as f64
+    }
+}
+
+/// Measures, and prints one JSON object.
+pub fn bench(host: &PluginHost, arguments: &BenchArguments, out: &mut dyn Write) -> anyhow::Result<()> {
+    let figures = figures(host, arguments)?;
+    writeln!(out, "{figures}")?;
+    Ok(())
+}
+
+/// Measures: a fresh instance for each batch, one instance for all, and the yardstick, in turns, so
+/// that each sees the same machine.
+pub fn figures(host: &PluginHost, arguments: &BenchArguments) -> anyhow::Result<Value> {
+    anyhow::ensure!(arguments.batch > 0 && arguments.seconds > 0.0, "batch and seconds must be more than 0");
+    let guest = Guest::load(host, &arguments.plugin, &arguments.settings)?;
+    let (events, lines) = read_events(&arguments.events, arguments.now_ms)?;
+    let batch: Vec<_> = events.iter().cycle().take(arguments.batch).cloned().collect();
+    let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).cycle().take(arguments.batch).collect();
+    let mut instance = Instance::start(&guest.revision, &guest.settings)?;
+    let mut fresh = || guest.revision.plan(&guest.settings, arguments.now_ms, &batch).map(drop);
+    let mut reused = || instance.plan(arguments.now_ms, &batch).map(drop);
+    let mut yardstick = || {
+        for line in &lines {
+            black_box(serde_json::from_slice::<Value>(black_box(line)).ok());
+        }
+        Ok(())
+    };
+    // Four rounds, after a short one to warm up.
+    let round = Duration::from_secs_f64(arguments.seconds / 12.0);
+    let mut sums = [Measured::default(); 3];
+    for number in 0..5 {
+        let time = if number == 0 { round / 8 } else { round };
+        let measured = [
+            measure(&mut fresh, arguments.batch, time)?,
+            measure(&mut reused, arguments.batch, time)?,
+            measure(&mut yardstick, arguments.batch, time)?,
+        ];
+        if number > 0 {
+            for (sum, one) in sums.iter_mut().zip(measured) {
+                sum.events += one.events;
+                sum.wall += one.wall;
+                sum.cpu += one.cpu;
+            }
+        }
+    }
+    let [fresh, reused, yardstick] = sums;
+    let per_second = |measured: &Measured, time: Duration| measured.events as f64 / time.as_secs_f64();
+    Ok(json!({
+        "events": fresh.events,
+        "batch": arguments.batch,
+        "event_bytes": lines.iter().map(|line| line.len()).sum::<usize>() / lines.len(),
+        "events_per_second": per_second(&fresh, fresh.wall),
+        "events_per_cpu_second": per_second(&fresh, fresh.cpu),
+        "yardstick_events_per_cpu_second": per_second(&yardstick, yardstick.cpu),
+        "yardsticks_per_event": fresh.cpu_per_event() / yardstick.cpu_per_event(),
+        "reused_events_per_cpu_second": per_second(&reused, reused.cpu),
+        "reused_yardsticks_per_event": reused.cpu_per_event() / yardstick.cpu_per_event(),
+        "fresh_to_reused": fresh.cpu_per_event() / reused.cpu_per_event(),
+        "cpu_us_per_event": fresh.cpu_per_event() * 1e6,
+        "yardstick_cpu_us_per_event": yardstick.cpu_per_event() * 1e6,
+    }))
+}
+
+fn measure(
+    call: &mut dyn FnMut() -> Result<(), PluginFault>,
+    batch: usize,
+    time: Duration,
+) -> Result<Measured, PluginFault> {
+    let (wall, cpu) = (Instant::now(), thread_time());
+    let mut events = 0;
+    loop {
+        call()?;
+        events += batch as u64;
+        if wall.elapsed() >= time {
+            return Ok(Measured { events, wall: wall.elapsed(), cpu: thread_time() - cpu });
+        }
+    }
+}
+
+/// The processor time of this thread.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}

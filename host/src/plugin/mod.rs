@@ -1,0 +1,38 @@
+//! The plugin host: loads the code of integrations, calls it in a sandbox, and checks every answer.
+//!
+//! Invariants:
+//! - A guest computes and nothing else: no import is linked, so it has no network, no files, no clock
+//!   and no randomness. Secrets reach it as handles ([`handles`]).
+//! - Every call is bounded in time, memory and output ([`limits`]); a guest that fails in whatever way
+//!   is a [`fault::PluginFault`], never a panic and never a wait without end.
+//! - A fresh instance for every batch: nothing of one batch is seen by the next, and the same events
+//!   give the same plan.
+//! - Nothing of a guest's answer is used before [`check`] has seen it.
+//!
+//! It knows nothing of HTTP, of the queue or of the configuration file, and it sends nothing.
+
+pub mod aot;
+pub mod bench;
+pub mod build;
+pub mod check;
+pub mod engine;
+pub mod fault;
+pub mod fixtures;
+pub mod handles;
+pub mod host;
+pub mod inspect;
+pub mod instance;
+pub mod limits;
+pub mod manifest;
+pub mod plan;
+pub mod project;
+pub mod revision;
+pub mod run;
+pub mod settings;
+pub mod shown;
+pub mod split;
+mod wire;
+pub mod workers;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! `switchyard plugin run`: plans an author's events and prints the plans. Sends nothing.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde_json::Value;
+
+use super::handles::{HandleKey, Handles};
+use super::host::PluginHost;
+use super::revision::Revision;
+use super::shown::plan_json;
+use crate::event::Event;
+use crate::validate::event_from_line;
+
+/// The destination that handles are made for.
+const DESTINATION: &str = "run";
+
+/// What the author gave.
+#[derive(Clone, Debug)]
+pub struct RunArguments {
+    /// The plugin's file.
+    pub plugin: PathBuf,
+    /// Settings as JSON, secrets with their values.
+    pub settings: PathBuf,
+    /// One event a line.
+    pub events: PathBuf,
+    /// The time of the call, milliseconds since 1970.
+    pub now_ms: u64,
+    /// Events in a batch; by default the plugin's own bound.
+    pub batch: Option<usize>,
+}
+
+/// Prints one JSON object a batch.
+pub fn run(host: &PluginHost, arguments: &RunArguments, out: &mut dyn Write) -> anyhow::Result<()> {
+    let guest = Guest::load(host, &arguments.plugin, &arguments.settings)?;
+    let (events, _) = read_events(&arguments.events, arguments.now_ms)?;
+    let own = guest.revision.manifest().batch.events_max as usize;
+    for (number, batch) in events.chunks(arguments.batch.unwrap_or(own).max(1)).enumerate() {
+        let plan = guest
+            .revision
+            .plan(&guest.settings, arguments.now_ms, batch)
+            .with_context(|| format!("batch {}", number + 1))?;
+        let shown = plan_json(&plan, &guest.handles, arguments.now_ms).with_context(|| format!("batch {}", number + 1))?;
+        writeln!(out, "{shown}")?;
+    }
+    Ok(())
+}
+
+/// A plugin with an author's settings.
+pub(super) struct Guest {
+    /// The code.
+    pub revision: Revision,
+    /// What it is called with.
+    pub settings: String,
+    /// The secrets by handle.
+    pub handles: Handles,
+}
+
+impl Guest {
+    /// Loads plugin and settings from their files, and tries the settings.
+    pub fn load(host: &PluginHost, plugin: &Path, settings: &Path) -> anyhow::Result<Guest> {
+        let name = || plugin.display().to_string();
+        let wasm = host.read_file(plugin)?;
+        let revision = host.load_untried(&wasm).with_context(name)?;
+        let place = || settings.display().to_string();
+        let text = std::fs::read(settings).with_context(place)?;
+        let values: Value = serde_json::from_slice(&text).with_context(place)?;
+        let (settings, handles) =
+            host.settings(&revision, &values, DESTINATION, &HandleKey::fixed()).with_context(place)?;
+        Ok(Guest { revision, settings, handles })
+    }
+}
+
+/// The events of a file, and its lines. Empty lines are passed over; an event without messageId gets
+/// its line's number.
+pub(super) fn read_events(path: &Path, now_ms: u64) -> anyhow::Result<(Vec<Event>, Vec<Vec<u8>>)> {
+    let text = std::fs::read(path).with_context(|| path.display().to_string())?;
+    let mut events = Vec::new();
+    let mut lines = Vec::new();
+    for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let number = number + 1;
+        let event = event_from_line(line, &format!("line-{number}"), now_ms)
+            .map_err(|why| anyhow::anyhow!("{}:{number}: {why}", path.display()))?;
+        events.push(event);
+        lines.push(line.to_vec());
+    }
+    anyhow::ensure!(!events.is_empty(), "{}: no events", path.display());
+    Ok((events, lines))
+}

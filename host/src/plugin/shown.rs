@@ -1,0 +1,53 @@
+//! A plan as people and fixtures read it: the requests as they would be sent, secrets included.
+
+use serde_json::{Map, Value, json};
+
+use super::handles::Handles;
+use super::plan::{Fate, Plan, Request};
+use crate::send::auth::{self, AuthError};
+
+/// A plan as JSON, in the form of `switchyard plugin run`.
+pub fn plan_json(plan: &Plan, handles: &Handles, now_ms: u64) -> Result<Value, AuthError> {
+    let requests: Result<Vec<Value>, AuthError> =
+        plan.requests.iter().map(|request| request_json(request, handles, now_ms)).collect();
+    let fates: Vec<Value> = plan.fates.iter().map(|(event, fate)| fate_json(*event, fate)).collect();
+    Ok(json!({"requests": requests?, "fates": fates}))
+}
+
+fn request_json(request: &Request, handles: &Handles, now_ms: u64) -> Result<Value, AuthError> {
+    let signed = auth::apply(request, handles, now_ms)?;
+    let mut headers: Map<String, Value> = Map::new();
+    for (name, value) in signed.headers {
+        // A header that is there twice reads as one list.
+        let joined = match headers.get(&name).and_then(Value::as_str) {
+            Some(before) => format!("{before}, {value}"),
+            None => value,
+        };
+        headers.insert(name, Value::String(joined));
+    }
+    let mut shown = json!({
+        "method": request.method,
+        "url": signed.url,
+        "headers": headers,
+        "body": String::from_utf8_lossy(&signed.body),
+    });
+    if let Ok(parsed) = serde_json::from_slice::<Value>(&signed.body) {
+        shown["body_json"] = parsed;
+    }
+    shown["covers"] = json!(request.covers);
+    if !request.key.is_empty() {
+        shown["key"] = json!(request.key);
+    }
+    if let Some(lane) = &request.lane {
+        shown["lane"] = json!(lane);
+    }
+    Ok(shown)
+}
+
+fn fate_json(event: u32, fate: &Fate) -> Value {
+    match fate {
+        Fate::Skip(reason) => json!({"index": event, "fate": "skip", "reason": reason}),
+        Fate::Reject(reason) => json!({"index": event, "fate": "reject", "reason": reason}),
+        Fate::DeferUntilMs(until_ms) => json!({"index": event, "fate": "defer", "until_ms": until_ms}),
+    }
+}

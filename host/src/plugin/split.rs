@@ -1,0 +1,163 @@
+//! Finds the events at which a plugin fails: halves a failing batch until each culprit is alone, so
+//! that its neighbours are planned. Pure: it says what to call next and is told how it went.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use super::fault::PluginFault;
+use super::plan::Plan;
+use super::revision::Revision;
+use crate::event::Event;
+
+/// Guest time that one batch may take in all, in calls that run into their deadline. Two events that
+/// hang among a hundred take 15; after this time what is left is tried once and not halved further.
+const DEADLINES_MAX: u32 = 16;
+
+/// A batch of which some events may have failed. Positions are those of the batch.
+#[derive(Clone, Debug, Default)]
+pub struct Split {
+    /// The plan for all other events.
+    pub plan: Plan,
+    /// The events at which the plugin failed, and how.
+    pub faults: Vec<(u32, PluginFault)>,
+}
+
+/// Splits one batch.
+pub struct Splitter {
+    /// What is to be planned yet, the next one last.
+    pending: Vec<Range<usize>>,
+    time_left: Duration,
+    found: Split,
+}
+
+impl Splitter {
+    /// For a batch of `events_len` events and calls of at most `call_ms_max` milliseconds.
+    pub fn new(events_len: usize, call_ms_max: u64) -> Splitter {
+        let time_left = Duration::from_millis(call_ms_max).saturating_mul(DEADLINES_MAX);
+        let pending = if events_len == 0 { Vec::new() } else { vec![0..events_len] };
+        Splitter { pending, time_left, found: Split::default() }
+    }
+
+    /// The events to plan next; `None` when all is said.
+    pub fn next_range(&mut self) -> Option<Range<usize>> {
+        self.pending.pop()
+    }
+
+    /// Takes what came of planning `range`, and how long it took.
+    pub fn planned(&mut self, range: Range<usize>, planned: Result<Plan, PluginFault>, took: Duration) {
+        self.time_left = self.time_left.saturating_sub(took);
+        match planned {
+            Ok(plan) => self.add(range.start as u32, plan),
+            Err(fault) => self.failed(range, fault),
+        }
+    }
+
+    /// The result, when there is no next range.
+    pub fn finish(self) -> Split {
+        self.found
+    }
+
+    fn add(&mut self, first: u32, mut plan: Plan) {
+        for request in &mut plan.requests {
+            request.covers.iter_mut().for_each(|event| *event += first);
+        }
+        plan.fates.iter_mut().for_each(|(event, _)| *event += first);
+        self.found.plan.requests.append(&mut plan.requests);
+        self.found.plan.fates.append(&mut plan.fates);
+    }
+
+    fn failed(&mut self, range: Range<usize>, fault: PluginFault) {
+        let alone = range.len() == 1;
+        // Settings that are not taken are taken with no event.
+        let hopeless = matches!(fault, PluginFault::ConfigureRefused(_));
+        if alone || hopeless {
+            self.found.faults.extend(range.map(|event| (event as u32, fault.clone())));
+        } else if self.time_left.is_zero() {
+            let not_tried = PluginFault::NotTried(fault.to_string());
+            self.found.faults.extend(range.map(|event| (event as u32, not_tried.clone())));
+        } else {
+            let middle = range.start + range.len() / 2;
+            self.pending.push(middle..range.end);
+            self.pending.push(range.start..middle);
+        }
+    }
+}
+
+/// Plans a batch on this thread, and halves it where the plugin fails.
+pub fn plan_splitting(revision: &Revision, settings: &str, now_ms: u64, events: &[Event]) -> Split {
+    let mut splitter = Splitter::new(events.len(), revision.limits().call_ms_max);
+    while let Some(range) = splitter.next_range() {
+        let started = Instant::now();
+        let planned = revision.plan(settings, now_ms, &events[range.clone()]);
+        splitter.planned(range, planned, started.elapsed());
+    }
+    splitter.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::plan::Fate;
+
+    const CALL_MS: u64 = 1_000;
+
+    /// Splits a batch in which these events make a call fail and take `fault_ms`.
+    fn split(events_len: usize, culprits: &[usize], fault_ms: u64) -> (Split, u32) {
+        let mut splitter = Splitter::new(events_len, CALL_MS);
+        let mut calls = 0;
+        while let Some(range) = splitter.next_range() {
+            calls += 1;
+            let bad = culprits.iter().any(|culprit| range.contains(culprit));
+            let fates = (0..range.len() as u32).map(|event| (event, Fate::DeferUntilMs(1))).collect();
+            let planned = if bad {
+                Err(PluginFault::Deadline { ms_max: CALL_MS })
+            } else {
+                Ok(Plan { requests: Vec::new(), fates })
+            };
+            let took = Duration::from_millis(if bad { fault_ms } else { 0 });
+            splitter.planned(range, planned, took);
+        }
+        (splitter.finish(), calls)
+    }
+
+    #[test]
+    fn each_culprit_is_found_and_its_neighbours_are_planned() {
+        let check = |events_len: usize, culprits: &[usize]| {
+            let (split, calls) = split(events_len, culprits, 0);
+            let found: Vec<usize> = split.faults.iter().map(|(event, _)| *event as usize).collect();
+            assert_eq!(found, culprits, "{events_len}");
+            let planned: Vec<usize> = split.plan.fates.iter().map(|(event, _)| *event as usize).collect();
+            let others: Vec<usize> = (0..events_len).filter(|event| !culprits.contains(event)).collect();
+            assert_eq!(planned, others, "{events_len}");
+            assert!(calls <= (2 * events_len).max(1) as u32, "{calls} calls for {events_len}");
+        };
+        check(0, &[]);
+        check(1, &[]);
+        check(1, &[0]);
+        check(100, &[]);
+        check(100, &[0]);
+        check(100, &[99]);
+        check(100, &[17, 18, 71]);
+        check(7, &[0, 1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn one_event_that_hangs_is_found_in_time_and_a_hundred_are_given_up() {
+        let (one, _) = split(100, &[42], CALL_MS);
+        assert_eq!(one.faults, [(42, PluginFault::Deadline { ms_max: CALL_MS })]);
+        let all: Vec<usize> = (0..100).collect();
+        let (many, calls) = split(100, &all, CALL_MS);
+        assert_eq!(many.faults.len(), 100);
+        assert!(many.faults.iter().any(|(_, fault)| matches!(fault, PluginFault::NotTried(_))));
+        assert!(calls < 2 * DEADLINES_MAX, "{calls} calls of a second each");
+    }
+
+    #[test]
+    fn settings_that_are_refused_are_not_halved() {
+        let mut splitter = Splitter::new(8, CALL_MS);
+        let range = splitter.next_range().unwrap();
+        splitter.planned(range, Err(PluginFault::ConfigureRefused("no".to_string())), Duration::ZERO);
+        assert!(splitter.next_range().is_none());
+        assert_eq!(splitter.finish().faults.len(), 8);
+    }
+}

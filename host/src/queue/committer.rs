@@ -1,0 +1,355 @@
+//! The committer: the one thread that writes. It takes what waits in its channel, appends and
+//! settlements of all, into one transaction, pays one fsync, then answers everybody.
+//!
+//! - While a commit runs, the next group gathers in the channel; there is no timer while anybody
+//!   waits for a commit. Settlements that nobody waits for are committed after
+//!   [`SETTLE_LAG_MS`](super::SETTLE_LAG_MS) at the latest. With nothing to do the thread sleeps.
+//! - Nobody is answered, and no feed sees an event, before the fsync.
+//! - When a commit fails the store is poisoned and the thread ends: whoever waits, or comes later,
+//!   gets the cause. State in memory may then be ahead of the disk, and is never used again.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use redb::{ReadableTable, WriteTransaction};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tracing::error;
+
+use super::feed::Opened;
+use super::frame::{Block, Frame};
+use super::group::{Append, Command, Control, Group, Reply};
+use super::requests::{RequestChange, Requests};
+use super::settle::{Settling, decode_request};
+use super::shared::{End, Shared};
+use super::state::State;
+use super::tables::Tables;
+use super::{AppendError, DestinationId, DestinationStatus, PipelineId, RequestId, SETTLE_LAG_MS, Start, StoreError};
+use super::{dead, retention, stored_frame};
+
+/// See the module.
+pub struct Committer {
+    shared: Arc<Shared>,
+    commands: mpsc::Receiver<Command>,
+    /// Only to wait with a limit of time.
+    timer: Runtime,
+    state: State,
+}
+
+/// What one group brings for one pipeline.
+type Batch = (u32, Vec<Block>);
+
+/// What happens once a group is durable.
+#[derive(Default)]
+struct Durable {
+    frames: Vec<(u32, Arc<Frame>)>,
+    told: Vec<(Arc<Requests>, RequestChange)>,
+    answers: Vec<Box<dyn FnOnce()>>,
+    /// Whether there was anything to commit.
+    changed: bool,
+    close: Option<Reply<()>>,
+}
+
+impl Committer {
+    /// A committer over the state that was read.
+    pub fn new(shared: Arc<Shared>, commands: mpsc::Receiver<Command>, timer: Runtime, state: State) -> Committer {
+        Committer { shared, commands, timer, state }
+    }
+
+    /// Works until the store is closed, or nobody can send any more, or a commit fails.
+    pub fn run(mut self) {
+        let _at_a_panic = EndAtPanic(self.shared.clone());
+        self.publish(None);
+        let mut close = None;
+        while close.is_none()
+            && let Some(group) = self.next_group()
+        {
+            match self.commit(group) {
+                Ok(reply) => close = reply,
+                Err(cause) => return self.poison(&cause.to_string()),
+            }
+        }
+        self.shared.end(End::Closed);
+        drop((self.state, self.commands));
+        let closed = self.shared.close_database();
+        if let Some(reply) = close {
+            // Who does not wait any more does not need it.
+            let _ = reply.send(closed);
+        }
+    }
+
+    /// The next group; waits for the first command of it. None when nobody can send any more.
+    fn next_group(&mut self) -> Option<Group> {
+        let mut group = Group::default();
+        group.add(self.commands.blocking_recv()?);
+        let mut deadline = None;
+        loop {
+            while !group.is_full()
+                && let Ok(command) = self.commands.try_recv()
+            {
+                group.add(command);
+            }
+            if group.is_full() || group.is_awaited() {
+                return Some(group);
+            }
+            let lag = Duration::from_millis(SETTLE_LAG_MS);
+            let deadline = *deadline.get_or_insert_with(|| tokio::time::Instant::now() + lag);
+            let commands = &mut self.commands;
+            let next = self.timer.block_on(async { tokio::time::timeout_at(deadline, commands.recv()).await });
+            match next {
+                Ok(Some(command)) => group.add(command),
+                Ok(None) | Err(_) => return Some(group),
+            }
+        }
+    }
+
+    fn commit(&mut self, mut group: Group) -> Result<Option<Reply<()>>, StoreError> {
+        let started = Instant::now();
+        let (batches, admitted) = self.admit(std::mem::take(&mut group.appends));
+        let transaction = self.shared.begin_write()?;
+        let durable = self.write(&transaction, batches, group)?;
+        if durable.changed {
+            transaction.commit()?;
+            self.publish(Some(started.elapsed()));
+        } else {
+            transaction.abort()?;
+        }
+        let mut evicted = Vec::new();
+        for (pipeline, frame) in durable.frames {
+            let end_seq = frame.end_seq();
+            evicted.push(self.shared.cache.insert(pipeline, frame));
+            self.state.pipeline(pipeline).head.send_replace(end_seq);
+        }
+        for (requests, change) in durable.told {
+            requests.apply(change);
+        }
+        for append in admitted {
+            let _ = append.send(Ok(()));
+        }
+        for answer in durable.answers {
+            answer();
+        }
+        // Freeing thousands of events takes its time, so not before the answers.
+        drop(evicted);
+        Ok(durable.close)
+    }
+
+    /// Refuses what there is no room for, and sorts the rest by pipeline.
+    fn admit(
+        &mut self,
+        appends: Vec<Append>,
+    ) -> (Vec<Batch>, Vec<tokio::sync::oneshot::Sender<Result<(), AppendError>>>) {
+        let mut batches: Vec<Batch> = Vec::new();
+        let mut admitted = Vec::with_capacity(appends.len());
+        if appends.is_empty() {
+            return (batches, admitted);
+        }
+        let free_bytes = self.free_bytes();
+        let mut used_bytes = self.state.kept_bytes() + self.state.owed_bytes();
+        for append in appends {
+            if let Err(refusal) = self.room_for(&append, used_bytes, free_bytes) {
+                let _ = append.reply.send(Err(refusal));
+                continue;
+            }
+            used_bytes += append.bytes as u64;
+            for (pipeline, block) in append.parts {
+                let number = self.state.pipeline_number(&pipeline);
+                match batches.iter_mut().find(|batch| batch.0 == number) {
+                    Some(batch) => batch.1.push(block),
+                    None => batches.push((number, vec![block])),
+                }
+            }
+            admitted.push(append.reply);
+            // The memory is the cache's from here on.
+            drop(append.room);
+        }
+        (batches, admitted)
+    }
+
+    fn room_for(&self, append: &Append, used_bytes: u64, free_bytes: Option<u64>) -> Result<(), AppendError> {
+        let options = &self.shared.options;
+        if used_bytes + append.bytes as u64 > options.queue_bytes_max {
+            return Err(AppendError::Full { used_bytes, bytes_max: options.queue_bytes_max });
+        }
+        match free_bytes {
+            Some(free_bytes) if free_bytes < options.disk_reserve_bytes => {
+                Err(AppendError::DiskReserve { free_bytes, reserve_bytes: options.disk_reserve_bytes })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        (self.shared.options.free_bytes)(&self.shared.path)
+    }
+
+    fn write(
+        &mut self,
+        transaction: &WriteTransaction,
+        batches: Vec<Batch>,
+        group: Group,
+    ) -> Result<Durable, StoreError> {
+        let now_ms = self.shared.now_ms();
+        let mut durable = Durable::default();
+        let mut tables = Tables::open(transaction)?;
+        for (pipeline, blocks) in batches {
+            let frame = self.append(&mut tables, pipeline, blocks)?;
+            durable.frames.push((pipeline, Arc::new(frame)));
+        }
+        let mut settling =
+            Settling { state: &mut self.state, tables: &mut tables, shared: &self.shared, now_ms, told: Vec::new() };
+        for settle in group.settles {
+            settling.apply(settle.destination, settle.settlement)?;
+            if let Some(reply) = settle.reply {
+                durable.answers.push(Box::new(move || {
+                    let _ = reply.send(());
+                }));
+            }
+        }
+        for control in group.controls {
+            control_one(&mut settling, control, &mut durable)?;
+        }
+        durable.told = settling.told;
+        retention::trim(&mut self.state, &mut tables, &self.shared.options, now_ms)?;
+        durable.changed = self.state.save(&mut tables)?;
+        Ok(durable)
+    }
+
+    fn append(&mut self, tables: &mut Tables<'_>, pipeline: u32, blocks: Vec<Block>) -> Result<Frame, StoreError> {
+        let row = &mut self.state.pipeline_mut(pipeline).row;
+        let stored = stored_frame::write(tables, pipeline, row.head, &blocks)?;
+        let mut frame = Frame { first_seq: row.head, events: Vec::with_capacity(stored.events as usize) };
+        frame.events.extend(blocks.into_iter().flat_map(|block| block.events));
+        row.head = frame.end_seq();
+        row.kept_bytes += u64::from(stored.bytes);
+        Ok(frame)
+    }
+
+    fn poison(self, cause: &str) {
+        error!(path = %self.shared.path.display(), cause, "a commit failed: nothing is accepted until the daemon is started again");
+        self.shared.end(End::Poisoned(cause.to_owned()));
+    }
+
+    /// Shows the figures to [`EventStore::status`](super::EventStore::status).
+    fn publish(&self, commit: Option<Duration>) {
+        let pipelines = || self.state.pipelines().map(|(_, pipeline)| pipeline);
+        let mut status = self.shared.status();
+        status.accepted = pipelines().map(|pipeline| pipeline.row.head - super::state::FIRST_SEQ).sum();
+        status.kept_events = pipelines().map(|pipeline| pipeline.kept_events()).sum();
+        status.kept_bytes = self.state.kept_bytes();
+        status.pending_bytes = self.state.pending_bytes();
+        if let Some(took) = commit {
+            status.commits += 1;
+            status.commit_us += u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        }
+    }
+}
+
+/// Poisons the store should the committer panic, so that nobody waits for ever.
+struct EndAtPanic(Arc<Shared>);
+
+impl Drop for EndAtPanic {
+    fn drop(&mut self) {
+        self.0.end(End::Poisoned("the committer stopped at a fault of its own".to_owned()));
+    }
+}
+
+fn control_one(settling: &mut Settling<'_, '_>, control: Control, durable: &mut Durable) -> Result<(), StoreError> {
+    match control {
+        Control::Open(destination, pipeline, start, reply) => {
+            let opened = open(settling, &destination, &pipeline, start)?;
+            answer(durable, reply, opened);
+        }
+        Control::Remove(destination, reply) => {
+            let open = match settling.state.destination_number(&destination) {
+                Some(number) => settling.remove(number)?,
+                None => 0,
+            };
+            answer(durable, reply, Ok(open));
+        }
+        Control::Destinations(reply) => {
+            let all = statuses(settling)?;
+            answer(durable, reply, Ok(all));
+        }
+        Control::Replay(filter, payload, reply) => {
+            let count = dead::replay(settling, &filter, &payload)?;
+            answer(durable, reply, Ok(count));
+        }
+        Control::Close(reply) => durable.close = Some(reply),
+    }
+    Ok(())
+}
+
+fn answer<T: 'static>(durable: &mut Durable, reply: Reply<T>, result: Result<T, StoreError>) {
+    durable.answers.push(Box::new(move || {
+        let _ = reply.send(result);
+    }));
+}
+
+/// The outer error is the engine's, the inner one is for the caller alone.
+fn open(
+    settling: &mut Settling<'_, '_>,
+    name: &DestinationId,
+    pipeline: &PipelineId,
+    start: Start,
+) -> Result<Result<Opened, StoreError>, StoreError> {
+    let pipeline = settling.state.pipeline_number(pipeline);
+    let known = settling.state.destination_number(name);
+    if known.is_some_and(|number| settling.state.destination(number).requests.strong_count() > 0) {
+        return Ok(Err(StoreError::Failed(format!("the feed of {name} is open already"))));
+    }
+    let number = match known {
+        Some(number) if settling.state.destination(number).row.pipeline == pipeline => number,
+        moved_or_new => {
+            if let Some(number) = moved_or_new {
+                settling.remove(number)?;
+            }
+            settling.state.add_destination(name, pipeline, start)
+        }
+    };
+    let requests = Arc::new(Requests::default());
+    let last_request = load_requests(settling, number, &requests)?;
+    let head = settling.state.pipeline(pipeline).head.subscribe();
+    let destination = settling.state.destination_to_open(number);
+    destination.requests = Arc::downgrade(&requests);
+    destination.next_request.fetch_max((last_request | 1) + 1, Ordering::Relaxed);
+    Ok(Ok(Opened {
+        destination: number,
+        pipeline,
+        head,
+        cursor: destination.row.progress.cursor,
+        done: destination.row.progress.ranges().collect(),
+        requests,
+        next_request: destination.next_request.clone(),
+    }))
+}
+
+/// Reads a destination's stored requests. Answers the largest id.
+fn load_requests(settling: &Settling<'_, '_>, number: u32, requests: &Requests) -> Result<u64, StoreError> {
+    let mut last = 0;
+    for row in settling.tables.requests.range((number, 0)..=(number, u64::MAX))? {
+        let (key, value) = row?;
+        let (due_ms, _) = decode_request(value.value())
+            .ok_or_else(|| settling.shared.damaged("a stored request is cut off".to_owned()))?;
+        last = key.value().1;
+        requests.apply(RequestChange::Put(RequestId(last), due_ms));
+    }
+    Ok(last)
+}
+
+fn statuses(settling: &Settling<'_, '_>) -> Result<Vec<DestinationStatus>, StoreError> {
+    let mut all = Vec::new();
+    for (_, destination) in settling.state.destinations() {
+        let head = settling.state.pipeline(destination.row.pipeline).row.head;
+        let cursor = destination.row.progress.cursor;
+        let lag_ms = if destination.row.progress.waiting(head) == 0 {
+            0
+        } else {
+            let frame = stored_frame::row_of(&settling.tables.directory, destination.row.pipeline, cursor)?;
+            frame.map_or(0, |frame| settling.now_ms.saturating_sub(frame.oldest_ms))
+        };
+        all.push(destination.status(head, lag_ms));
+    }
+    Ok(all)
+}

@@ -1,0 +1,116 @@
+//! What one commit takes: commands that were waiting, until the group is full. Bounds keep a commit
+//! short and a frame small.
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::feed::Opened;
+use super::frame::Block;
+use super::{AppendError, DeadFilter, DestinationId, DestinationStatus, PipelineId, Settlement};
+use super::{Start, StoreError};
+
+/// A group with so many events takes no more of them: the commit's fsync is paid off by then.
+const EVENTS_MAX: usize = 512;
+/// The same in bytes of JSON.
+const BYTES_MAX: usize = 1 << 20;
+/// A group with so many changes takes no more of them, and does not wait any longer.
+const CHANGES_MAX: usize = 512;
+
+/// What the committer is asked to do.
+pub enum Command {
+    /// Take events.
+    Append(Append),
+    /// Apply a settlement.
+    Settle(Settle),
+    /// Anything rarer.
+    Control(Control),
+}
+
+/// Events of one append.
+pub struct Append {
+    /// The events by pipeline, packed; all or none of them.
+    pub parts: Vec<(PipelineId, Block)>,
+    /// How many events.
+    pub events: usize,
+    /// Bytes of their JSON.
+    pub bytes: usize,
+    /// Answered once they are durable. Dropped when the committer ends before.
+    pub reply: oneshot::Sender<Result<(), AppendError>>,
+    /// Their share of the memory that appends may wait in.
+    pub room: OwnedSemaphorePermit,
+}
+
+/// A settlement of one destination.
+pub struct Settle {
+    /// Its number.
+    pub destination: u32,
+    /// What to change.
+    pub settlement: Settlement,
+    /// Answered once it is durable; without it, it may wait for company.
+    pub reply: Option<oneshot::Sender<()>>,
+}
+
+/// Where an answer goes. Dropped when the committer ends before.
+pub type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// The rarer commands.
+pub enum Control {
+    /// Open a destination's feed.
+    Open(DestinationId, PipelineId, Start, Reply<Opened>),
+    /// Forget a destination.
+    Remove(DestinationId, Reply<u64>),
+    /// All destinations.
+    Destinations(Reply<Vec<DestinationStatus>>),
+    /// Replay dead letters.
+    Replay(DeadFilter, Bytes, Reply<u64>),
+    /// Commit this group, then end.
+    Close(Reply<()>),
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Group {
+    /// In the order of arrival.
+    pub appends: Vec<Append>,
+    /// In the order of arrival.
+    pub settles: Vec<Settle>,
+    /// In the order of arrival; they see the settlements.
+    pub controls: Vec<Control>,
+    events: usize,
+    bytes: usize,
+    changes: usize,
+    awaited: bool,
+}
+
+impl Group {
+    /// Takes a command in.
+    pub fn add(&mut self, command: Command) {
+        match command {
+            Command::Append(append) => {
+                self.events += append.events;
+                self.bytes += append.bytes;
+                self.awaited = true;
+                self.appends.push(append);
+            }
+            Command::Settle(settle) => {
+                self.changes += settle.settlement.changes.len();
+                self.awaited |= settle.reply.is_some();
+                self.settles.push(settle);
+            }
+            Command::Control(control) => {
+                self.awaited = true;
+                self.controls.push(control);
+            }
+        }
+    }
+
+    /// Whether it takes no more.
+    pub fn is_full(&self) -> bool {
+        self.events >= EVENTS_MAX || self.bytes >= BYTES_MAX || self.changes >= CHANGES_MAX
+    }
+
+    /// Whether somebody waits for its commit.
+    pub fn is_awaited(&self) -> bool {
+        self.awaited
+    }
+}

@@ -1,0 +1,79 @@
+//! What the store may be told when it is opened.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// Tells the time: milliseconds since 1970.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// Tells how many bytes are free on the disk that holds the path; None when that is not known.
+pub type FreeBytes = Arc<dyn Fn(&Path) -> Option<u64> + Send + Sync>;
+
+/// Bounds of the store, and the world it asks.
+#[derive(Clone)]
+pub struct StoreOptions {
+    /// What frames, owed deliveries and stored requests may take together. Beyond it appends are
+    /// refused. 20 GiB: five hours of 1,000 events of 1 KB a second with every destination down.
+    pub queue_bytes_max: u64,
+    /// What must stay free on the disk. Below it appends are refused, so that settlements can
+    /// still be written. 512 MiB.
+    pub disk_reserve_bytes: u64,
+    /// How long delivered events are kept, in milliseconds. 24 hours.
+    pub retention_ms: u64,
+    /// How many bytes of frames are kept at most once they are delivered. 5 GiB.
+    pub retention_bytes: u64,
+    /// Memory for decoded frames, so that destinations share them. 64 MiB: about a second of
+    /// full load.
+    pub cache_bytes: usize,
+    /// Memory for the engine's pages, half of it for those of one commit. 16 MiB: frames have a
+    /// cache of their own, and a small one stays in the processor's.
+    pub engine_cache_bytes: usize,
+    /// The clock.
+    pub now: Clock,
+    /// The disk.
+    pub free_bytes: FreeBytes,
+}
+
+impl Default for StoreOptions {
+    fn default() -> StoreOptions {
+        StoreOptions {
+            queue_bytes_max: 20 * GIB,
+            disk_reserve_bytes: 512 * MIB,
+            retention_ms: 24 * 60 * 60 * 1_000,
+            retention_bytes: 5 * GIB,
+            cache_bytes: 64 << 20,
+            engine_cache_bytes: 16 << 20,
+            now: Arc::new(system_now_ms),
+            free_bytes: Arc::new(disk_free_bytes),
+        }
+    }
+}
+
+impl fmt::Debug for StoreOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("StoreOptions")
+            .field("queue_bytes_max", &self.queue_bytes_max)
+            .field("disk_reserve_bytes", &self.disk_reserve_bytes)
+            .field("retention_ms", &self.retention_ms)
+            .field("retention_bytes", &self.retention_bytes)
+            .field("cache_bytes", &self.cache_bytes)
+            .field("engine_cache_bytes", &self.engine_cache_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+fn system_now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn disk_free_bytes(path: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}

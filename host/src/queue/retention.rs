@@ -1,0 +1,79 @@
+//! Giving space back: frames that every destination of their pipeline has settled go once they are
+//! beyond the retention, by age or by bytes, whichever comes first. Their history goes with them.
+//! Never touches a frame that a destination still has to read.
+
+use super::StoreError;
+use super::frame::FrameRow;
+use super::history;
+use super::options::StoreOptions;
+use super::state::State;
+use super::stored_frame;
+use super::tables::Tables;
+
+/// At most so many frames go with one commit, so that no commit takes long. A commit adds one frame
+/// a pipeline, so this catches up.
+const FRAMES_MAX: usize = 64;
+
+/// Removes what may go. Answers whether anything went.
+pub fn trim(
+    state: &mut State,
+    tables: &mut Tables<'_>,
+    options: &StoreOptions,
+    now_ms: u64,
+) -> Result<bool, StoreError> {
+    let mut trimmed = 0;
+    while trimmed < FRAMES_MAX
+        && let Some((pipeline, frame)) = oldest_settled(state, tables)?
+        && (is_old(&frame, options, now_ms) || state.kept_bytes() > kept_bytes_max(options))
+    {
+        remove_oldest(state, tables, pipeline, &frame)?;
+        trimmed += 1;
+    }
+    Ok(trimmed > 0)
+}
+
+fn is_old(frame: &FrameRow, options: &StoreOptions, now_ms: u64) -> bool {
+    frame.newest_ms.saturating_add(options.retention_ms) < now_ms
+}
+
+/// Delivered events give way before the queue is full.
+fn kept_bytes_max(options: &StoreOptions) -> u64 {
+    options.retention_bytes.min(options.queue_bytes_max / 8 * 7)
+}
+
+/// The oldest of those frames with which their pipeline begins and that all have settled.
+fn oldest_settled(state: &mut State, tables: &Tables<'_>) -> Result<Option<(u32, FrameRow)>, StoreError> {
+    let mut oldest: Option<(u32, FrameRow)> = None;
+    let numbers: Vec<u32> = state.pipelines().map(|(number, _)| number).collect();
+    for number in numbers {
+        let Some(frame) = first_frame(state, tables, number)? else {
+            continue;
+        };
+        let end = state.pipeline(number).row.oldest + u64::from(frame.events);
+        let older = oldest.as_ref().is_none_or(|(_, other)| frame.newest_ms < other.newest_ms);
+        if older && end <= state.slowest_cursor(number) {
+            oldest = Some((number, frame));
+        }
+    }
+    Ok(oldest)
+}
+
+fn first_frame(state: &mut State, tables: &Tables<'_>, number: u32) -> Result<Option<FrameRow>, StoreError> {
+    let pipeline = state.pipeline(number);
+    if pipeline.oldest_frame.is_none() && pipeline.kept_events() > 0 {
+        let row = stored_frame::row_from(&tables.directory, number, pipeline.row.oldest)?;
+        state.set_oldest_frame(number, row.map(|(_, row)| row));
+    }
+    Ok(state.pipeline(number).oldest_frame.clone())
+}
+
+fn remove_oldest(state: &mut State, tables: &mut Tables<'_>, number: u32, frame: &FrameRow) -> Result<(), StoreError> {
+    state.set_oldest_frame(number, None);
+    let row = &mut state.pipeline_mut(number).row;
+    let first_seq = row.oldest;
+    row.oldest += u64::from(frame.events);
+    row.kept_bytes -= u64::from(frame.bytes);
+    let oldest = row.oldest;
+    stored_frame::remove(tables, number, first_seq, oldest)?;
+    history::trim(tables, number, first_seq, oldest)
+}

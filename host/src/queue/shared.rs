@@ -1,0 +1,150 @@
+//! What the committer, the feeds and the store's handle have in common: the database, the frames in
+//! memory, the figures, and how it ended.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
+
+use super::cache::FrameCache;
+use super::frame::Frame;
+use super::options::StoreOptions;
+use super::stored_frame;
+use super::tables::{DIRECTORY, FRAMES};
+use super::{AppendError, StoreError, StoreStatus};
+use crate::event::scan;
+
+/// See the module.
+pub struct Shared {
+    /// The store's file.
+    pub path: PathBuf,
+    /// As the store was opened.
+    pub options: StoreOptions,
+    /// Frames in memory.
+    pub cache: FrameCache,
+    status: Mutex<StoreStatus>,
+    database: RwLock<Option<Database>>,
+    end: OnceLock<End>,
+}
+
+/// Why the committer stopped. The first end counts.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// It was closed.
+    Closed,
+    /// A commit failed, for this cause.
+    Poisoned(String),
+}
+
+impl Shared {
+    /// Around an open database.
+    pub fn new(path: &Path, options: StoreOptions, database: Database) -> Shared {
+        Shared {
+            path: path.to_owned(),
+            cache: FrameCache::new(options.cache_bytes),
+            options,
+            status: Mutex::default(),
+            database: RwLock::new(Some(database)),
+            end: OnceLock::new(),
+        }
+    }
+
+    /// Milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        (self.options.now)()
+    }
+
+    /// A view of what is durable now. Keep it short: pages are not used again while it lives.
+    pub fn begin_read(&self) -> Result<ReadTransaction, StoreError> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        match &*database {
+            Some(database) => Ok(database.begin_read()?),
+            None => Err(self.ended()),
+        }
+    }
+
+    /// The transaction of the next commit. For the committer alone.
+    pub fn begin_write(&self) -> Result<WriteTransaction, StoreError> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        match &*database {
+            Some(database) => Ok(database.begin_write()?),
+            None => Err(self.ended()),
+        }
+    }
+
+    /// Closes the file, so that it can be opened again. Waits for reads that go on.
+    pub fn close_database(&self) -> Result<(), StoreError> {
+        let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        match database {
+            Some(database) => database.close().map_err(|error| StoreError::Failed(error.to_string())),
+            None => Ok(()),
+        }
+    }
+
+    /// Says how it ended.
+    pub fn end(&self, end: End) {
+        if let End::Poisoned(cause) = self.end.get_or_init(|| end) {
+            self.status().poisoned = Some(cause.clone());
+        }
+    }
+
+    /// The error for whoever asks after the end.
+    pub fn ended(&self) -> StoreError {
+        match self.end.get() {
+            Some(End::Poisoned(cause)) => StoreError::Failed(cause.clone()),
+            Some(End::Closed) | None => StoreError::Closed,
+        }
+    }
+
+    /// The same for an append.
+    pub fn append_ended(&self) -> AppendError {
+        match self.end.get() {
+            Some(End::Poisoned(cause)) => AppendError::Poisoned(cause.clone()),
+            Some(End::Closed) | None => AppendError::Closed,
+        }
+    }
+
+    /// The figures of the last commit.
+    pub fn status(&self) -> MutexGuard<'_, StoreStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The frame that holds the event, with indexes, from memory or from disk; None when it is no
+    /// longer kept. May block on the disk.
+    pub fn load_frame(&self, pipeline: u32, seq: u64) -> Result<Option<Arc<Frame>>, StoreError> {
+        if let Some(frame) = self.cache.get(pipeline, seq) {
+            return Ok(Some(frame));
+        }
+        let transaction = self.begin_read()?;
+        let directory = transaction.open_table(DIRECTORY)?;
+        let frames = transaction.open_table(FRAMES)?;
+        let Some(stored) = stored_frame::read(&directory, &frames, pipeline, seq)? else {
+            return Ok(None);
+        };
+        drop((directory, frames));
+        drop(transaction);
+        let mut frame = stored.decode().map_err(|error| self.damaged(error.to_string()))?;
+        for event in &mut frame.events {
+            event.index =
+                scan::index_canonical(&event.json).map_err(|error| self.damaged(format!("a stored event: {error}")))?;
+        }
+        let frame = Arc::new(frame);
+        self.cache.insert(pipeline, frame.clone());
+        Ok(Some(frame))
+    }
+
+    /// The error for a part of the file that cannot be what was written.
+    pub fn damaged(&self, cause: String) -> StoreError {
+        StoreError::Damaged { path: self.path.display().to_string(), cause }
+    }
+}
+
+/// Runs a read that may block on the disk where that hurts nobody.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(StoreError::Failed(format!("a read did not end: {error}"))),
+    }
+}

@@ -1,0 +1,339 @@
+//! What the committer knows of pipelines and destinations: kept in memory, written once a commit
+//! when it changed. Nobody else has it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Weak};
+
+use redb::ReadableTable;
+use tokio::sync::watch;
+
+use super::frame::FrameRow;
+use super::progress::Progress;
+use super::requests::Requests;
+use super::tables::{STATE_DESTINATION, STATE_PIPELINE, StateKey, Tables, from_json, to_json};
+use super::{Counters, DeliveryId, DestinationId, DestinationStatus, PipelineId, RequestId, Start, StoreError};
+
+/// The number of the first event of a pipeline.
+pub const FIRST_SEQ: u64 = 1;
+
+/// At most so many reasons are counted apart, so that a row stays small; the rest is `other`.
+const REASONS_MAX: usize = 64;
+
+/// A pipeline's durable row.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct PipelineRow {
+    /// Its name.
+    pub name: PipelineId,
+    /// The number that the next event gets.
+    pub head: u64,
+    /// The number of the oldest event still kept.
+    pub oldest: u64,
+    /// Bytes of its frames still kept.
+    pub kept_bytes: u64,
+}
+
+/// A destination's durable row.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct DestinationRow {
+    /// Its name.
+    pub name: DestinationId,
+    /// Its pipeline's number.
+    pub pipeline: u32,
+    /// Set when it is no longer configured; kept for its dead letters and its numbers.
+    pub removed: bool,
+    /// The number of the first event that it was to deliver.
+    pub base: u64,
+    /// What it has settled.
+    pub progress: Progress,
+    /// The counters; `accepted` follows from `base` and is not kept.
+    pub counters: Counters,
+    /// Deliveries owed.
+    pub owed: u64,
+    /// Bytes of their events.
+    pub owed_bytes: u64,
+    /// Stored requests.
+    pub stored: u64,
+    /// Bytes of their payloads.
+    pub stored_bytes: u64,
+    /// How many replays it has had.
+    pub replays: u64,
+    /// How many notes it has made.
+    pub notes: u64,
+}
+
+/// A pipeline.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// What is durable.
+    pub row: PipelineRow,
+    /// The head as feeds see it: it moves once the events are durable.
+    pub head: watch::Sender<u64>,
+    /// The directory row of the oldest frame, once it was read.
+    pub oldest_frame: Option<FrameRow>,
+    dirty: bool,
+}
+
+/// A destination.
+#[derive(Debug)]
+pub struct Destination {
+    /// What is durable.
+    pub row: DestinationRow,
+    /// Its stored requests by time, while a feed is open.
+    pub requests: Weak<Requests>,
+    /// Where the feeds of this run of the daemon take request ids from; even numbers.
+    pub next_request: Arc<AtomicU64>,
+    dirty: bool,
+}
+
+/// All pipelines and destinations, by number.
+#[derive(Debug, Default)]
+pub struct State {
+    pipelines: Vec<Pipeline>,
+    destinations: Vec<Destination>,
+    pipeline_numbers: HashMap<PipelineId, u32>,
+    destination_numbers: HashMap<DestinationId, u32>,
+}
+
+impl DeliveryId {
+    /// The first delivery of an event.
+    pub(super) fn first(seq: u64) -> DeliveryId {
+        DeliveryId(seq << 1)
+    }
+
+    /// The replay of that number.
+    pub(super) fn replay(number: u64) -> DeliveryId {
+        DeliveryId(number << 1 | 1)
+    }
+
+    /// The event's sequence number, when this is its first delivery.
+    pub(super) fn seq(self) -> Option<u64> {
+        (self.0 & 1 == 0).then_some(self.0 >> 1)
+    }
+}
+
+impl RequestId {
+    /// The request that a replay makes.
+    pub(super) fn of_replay(delivery: DeliveryId) -> RequestId {
+        RequestId(delivery.0)
+    }
+}
+
+/// Adds one to a reason's count.
+pub fn count_reason(counts: &mut BTreeMap<String, u64>, reason: &str) {
+    if let Some(count) = counts.get_mut(reason) {
+        *count += 1;
+    } else if counts.len() < REASONS_MAX {
+        counts.insert(reason.to_owned(), 1);
+    } else {
+        *counts.entry("other".to_owned()).or_default() += 1;
+    }
+}
+
+impl Pipeline {
+    fn new(row: PipelineRow, dirty: bool) -> Pipeline {
+        Pipeline { head: watch::Sender::new(row.head), row, oldest_frame: None, dirty }
+    }
+
+    /// Events still kept.
+    pub fn kept_events(&self) -> u64 {
+        self.row.head - self.row.oldest
+    }
+}
+
+impl Destination {
+    fn new(row: DestinationRow, dirty: bool) -> Destination {
+        Destination { row, requests: Weak::new(), next_request: Arc::new(AtomicU64::new(0)), dirty }
+    }
+
+    /// The counters at this head of its pipeline.
+    pub fn status(&self, head: u64, lag_ms: u64) -> DestinationStatus {
+        let counters = Counters { accepted: head - self.row.base, ..self.row.counters.clone() };
+        let waiting = self.row.progress.waiting(head);
+        debug_assert_eq!(
+            counters.accepted + counters.replayed,
+            waiting + self.row.owed + counters.delivered + counters.filtered + counters.dead + counters.expired,
+            "conservation of {}",
+            self.row.name
+        );
+        DestinationStatus {
+            destination: self.row.name.clone(),
+            counters,
+            waiting,
+            owed: self.row.owed,
+            stored_requests: self.row.stored,
+            lag_ms,
+        }
+    }
+}
+
+impl State {
+    /// Reads all rows.
+    pub fn load(table: &impl ReadableTable<StateKey, &'static [u8]>) -> Result<State, StoreError> {
+        let mut state = State::default();
+        for row in table.iter()? {
+            let (key, value) = row?;
+            match key.value() {
+                (STATE_PIPELINE, number) if number as usize == state.pipelines.len() => {
+                    state.push_pipeline(Pipeline::new(from_json(value.value())?, false));
+                }
+                (STATE_DESTINATION, number) if number as usize == state.destinations.len() => {
+                    state.push_destination(Destination::new(from_json(value.value())?, false));
+                }
+                _ => return Err(StoreError::Failed("the rows of state have a gap".to_owned())),
+            }
+        }
+        Ok(state)
+    }
+
+    /// Writes the rows that changed. Answers whether there were any.
+    pub fn save(&mut self, tables: &mut Tables<'_>) -> Result<bool, StoreError> {
+        let mut any = false;
+        for (number, pipeline) in (0..).zip(&mut self.pipelines) {
+            if std::mem::take(&mut pipeline.dirty) {
+                tables.state.insert((STATE_PIPELINE, number), &to_json(&pipeline.row)[..])?;
+                any = true;
+            }
+        }
+        for (number, destination) in (0..).zip(&mut self.destinations) {
+            if std::mem::take(&mut destination.dirty) {
+                tables.state.insert((STATE_DESTINATION, number), &to_json(&destination.row)[..])?;
+                any = true;
+            }
+        }
+        Ok(any)
+    }
+
+    /// The number of a pipeline, which is made when there is none.
+    pub fn pipeline_number(&mut self, name: &PipelineId) -> u32 {
+        if let Some(number) = self.pipeline_numbers.get(name) {
+            return *number;
+        }
+        let row = PipelineRow { name: name.clone(), head: FIRST_SEQ, oldest: FIRST_SEQ, kept_bytes: 0 };
+        self.push_pipeline(Pipeline::new(row, true))
+    }
+
+    /// The number of a destination that is configured.
+    pub fn destination_number(&self, name: &DestinationId) -> Option<u32> {
+        let number = *self.destination_numbers.get(name)?;
+        (!self.destinations[number as usize].row.removed).then_some(number)
+    }
+
+    /// The number of a destination, which is made when there is none. One that moved to another
+    /// pipeline begins anew there.
+    pub fn add_destination(&mut self, name: &DestinationId, pipeline: u32, start: Start) -> u32 {
+        let of_pipeline = &self.pipelines[pipeline as usize].row;
+        let base = match start {
+            Start::Now => of_pipeline.head,
+            Start::Earliest => of_pipeline.oldest,
+        };
+        let mut row = DestinationRow {
+            name: name.clone(),
+            pipeline,
+            removed: false,
+            base,
+            progress: Progress::new(base),
+            counters: Counters::default(),
+            owed: 0,
+            owed_bytes: 0,
+            stored: 0,
+            stored_bytes: 0,
+            replays: 0,
+            notes: 0,
+        };
+        let Some(number) = self.destination_numbers.get(name).copied() else {
+            return self.push_destination(Destination::new(row, true));
+        };
+        let known = self.destination_mut(number);
+        row.replays = known.row.replays;
+        row.notes = known.row.notes;
+        known.row = row;
+        number
+    }
+
+    /// All pipelines, by number.
+    pub fn pipelines(&self) -> impl Iterator<Item = (u32, &Pipeline)> {
+        (0..).zip(&self.pipelines)
+    }
+
+    /// A pipeline.
+    pub fn pipeline(&self, number: u32) -> &Pipeline {
+        &self.pipelines[number as usize]
+    }
+
+    /// A pipeline, to be changed: its row is written with this commit.
+    pub fn pipeline_mut(&mut self, number: u32) -> &mut Pipeline {
+        let pipeline = &mut self.pipelines[number as usize];
+        pipeline.dirty = true;
+        pipeline
+    }
+
+    /// Keeps the directory row of a pipeline's oldest frame; that changes nothing durable.
+    pub fn set_oldest_frame(&mut self, number: u32, frame: Option<FrameRow>) {
+        self.pipelines[number as usize].oldest_frame = frame;
+    }
+
+    /// All destinations that are configured, by number.
+    pub fn destinations(&self) -> impl Iterator<Item = (u32, &Destination)> {
+        (0..).zip(&self.destinations).filter(|(_, destination)| !destination.row.removed)
+    }
+
+    /// A destination.
+    pub fn destination(&self, number: u32) -> &Destination {
+        &self.destinations[number as usize]
+    }
+
+    /// A destination, to be changed: its row is written with this commit.
+    pub fn destination_mut(&mut self, number: u32) -> &mut Destination {
+        let destination = &mut self.destinations[number as usize];
+        destination.dirty = true;
+        destination
+    }
+
+    /// A destination whose feed is opened; that changes nothing durable.
+    pub fn destination_to_open(&mut self, number: u32) -> &mut Destination {
+        &mut self.destinations[number as usize]
+    }
+
+    /// About the bytes that no destination has settled: frames by their share of events, and owed.
+    pub fn pending_bytes(&self) -> u64 {
+        let of_pipeline = |(number, pipeline): (u32, &Pipeline)| {
+            let pending = u128::from(pipeline.row.head - self.slowest_cursor(number));
+            let share = u128::from(pipeline.row.kept_bytes) * pending / u128::from(pipeline.kept_events().max(1));
+            u64::try_from(share).unwrap_or(u64::MAX)
+        };
+        self.pipelines().map(of_pipeline).sum::<u64>() + self.owed_bytes()
+    }
+
+    /// The number up to which every destination of the pipeline has settled.
+    pub fn slowest_cursor(&self, pipeline: u32) -> u64 {
+        let cursors = self.destinations().filter(|(_, destination)| destination.row.pipeline == pipeline);
+        let slowest = cursors.map(|(_, destination)| destination.row.progress.cursor).min();
+        slowest.unwrap_or(self.pipeline(pipeline).row.head)
+    }
+
+    /// Bytes of all frames kept.
+    pub fn kept_bytes(&self) -> u64 {
+        self.pipelines.iter().map(|pipeline| pipeline.row.kept_bytes).sum()
+    }
+
+    /// Bytes that owed deliveries and stored requests take.
+    pub fn owed_bytes(&self) -> u64 {
+        let of_destination = |destination: &Destination| destination.row.owed_bytes + destination.row.stored_bytes;
+        self.destinations.iter().map(of_destination).sum()
+    }
+
+    fn push_pipeline(&mut self, pipeline: Pipeline) -> u32 {
+        let number = u32::try_from(self.pipelines.len()).expect("far fewer pipelines are configured");
+        self.pipeline_numbers.insert(pipeline.row.name.clone(), number);
+        self.pipelines.push(pipeline);
+        number
+    }
+
+    fn push_destination(&mut self, destination: Destination) -> u32 {
+        let number = u32::try_from(self.destinations.len()).expect("far fewer destinations are configured");
+        self.destination_numbers.insert(destination.row.name.clone(), number);
+        self.destinations.push(destination);
+        number
+    }
+}

@@ -1,0 +1,178 @@
+//! A guest that misbehaves. Its setting `mode` says how; it does so for the events named "Culprit"
+//! and plans one honest request for every other event. It uses the bare contract, since the SDK
+//! would keep it from most of this.
+
+#[expect(unsafe_code, reason = "the generated glue of the contract's ABI")]
+mod contract {
+    wit_bindgen::generate!({
+        path: "../../../wit/0.1.0",
+        world: "judging-destination",
+    });
+
+    use super::Hostile;
+    export!(Hostile);
+}
+
+use std::cell::RefCell;
+use std::hint::black_box;
+
+use contract::exports::switchyard::destination::judge::Guest as Judge;
+use contract::exports::switchyard::destination::planner::{Event, Guest, Plan};
+use contract::switchyard::destination::types::{Fate, Judgement, Request, Response, Verdict};
+
+/// Marks the requests whose answers the judge misreads.
+const CULPRIT_TAG: &[u8] = b"culprit";
+
+/// The letter at the end makes a revision: tests change it in the built file.
+static REVISION: [u8; 18] = *b"hostile-revision-A";
+
+/// Of requests, in mode `million`.
+const MILLION: u32 = 1_000_000;
+
+/// In mode `huge`: more than the host takes from a guest, less than the guest's memory.
+const HUGE_BYTES: usize = 40 << 20;
+
+struct Hostile;
+
+thread_local! {
+    static SETTINGS: RefCell<(String, String)> = const { RefCell::new((String::new(), String::new())) };
+}
+
+impl Guest for Hostile {
+    fn configure(settings_json: String) -> Result<(), String> {
+        match revision() {
+            b'S' => spin(),
+            b'R' => return Err("this revision wants no settings at all".to_string()),
+            b'T' => trap(),
+            _ => {}
+        }
+        let setting = |name: &str| text_after(&settings_json, &format!("\"{name}\":\""));
+        let mode = setting("mode").ok_or("mode: say how to misbehave, such as spin")?;
+        let endpoint = setting("endpoint").ok_or("endpoint: give a URL")?;
+        SETTINGS.with_borrow_mut(|settings| *settings = (mode, endpoint));
+        Ok(())
+    }
+
+    fn plan_batch(_now_ms: u64, events: Vec<Event>) -> Result<Plan, String> {
+        let (mode, endpoint) = SETTINGS.with_borrow(|settings| settings.clone());
+        let mut plan = Plan { requests: Vec::new(), fates: Vec::new() };
+        for (position, event) in (0..).zip(&events) {
+            let honest = honest(&endpoint, position, event);
+            if is_culprit(event) {
+                misbehave(&mode, position, honest, &mut plan)?;
+            } else {
+                plan.requests.push(honest);
+            }
+        }
+        Ok(plan)
+    }
+}
+
+impl Judge for Hostile {
+    fn judge_response(_now_ms: u64, response: Response) -> Judgement {
+        let mut verdicts = Vec::new();
+        if response.tag == CULPRIT_TAG {
+            match SETTINGS.with_borrow(|(mode, _)| mode.clone()).as_str() {
+                "judge-spin" => spin(),
+                "judge-trap" => trap(),
+                "judge-range" => verdicts.push((u32::MAX, Verdict::Reject("of no event".to_string()))),
+                _ => {}
+            }
+        }
+        Judgement { verdicts, follow_ups: Vec::new(), slow_until_ms: None, pause: None }
+    }
+}
+
+fn revision() -> u8 {
+    black_box(&REVISION)[REVISION.len() - 1]
+}
+
+fn is_culprit(event: &Event) -> bool {
+    let sign = b"\"event\":\"Culprit\"";
+    event.json.windows(sign.len()).any(|window| window == sign)
+}
+
+fn honest(endpoint: &str, position: u32, event: &Event) -> Request {
+    Request {
+        key: "event".to_string(),
+        method: "POST".to_string(),
+        url: endpoint.to_string(),
+        headers: vec![
+            ("content-type".to_string(), "application/json".to_string()),
+            ("x-revision".to_string(), char::from(revision()).to_string()),
+        ],
+        body: event.json.clone(),
+        auth: Vec::new(),
+        covers: vec![position],
+        lane: None,
+        tag: Vec::new(),
+    }
+}
+
+fn misbehave(mode: &str, position: u32, mut request: Request, plan: &mut Plan) -> Result<(), String> {
+    let skip = || (position, Fate::Skip("skipped".to_string()));
+    let header = |name: &str, value: &str| (name.to_string(), value.to_string());
+    match mode {
+        "spin" => spin(),
+        "recurse" => {
+            recurse(1);
+        }
+        "grow" => grow(),
+        "trap" => trap(),
+        "error" => return Err("this batch is not to my liking".to_string()),
+        "million" => plan.requests.extend((0..MILLION).map(|_| Request { body: Vec::new(), ..request.clone() })),
+        "huge" => plan.requests.push(Request { body: vec![b' '; HUGE_BYTES], ..request }),
+        "range" => plan.requests.push(Request { covers: vec![u32::MAX], ..request }),
+        "left-out" => {}
+        "both" => {
+            plan.requests.push(request);
+            plan.fates.push(skip());
+        }
+        "two-fates" => plan.fates.extend([skip(), (position, Fate::Reject("rejected".to_string()))]),
+        "newline" => {
+            request.headers.push(header("x-note", "one\r\nx-evil: two"));
+            plan.requests.push(request);
+        }
+        "host-header" => {
+            request.headers.push(header("host", "elsewhere.example"));
+            request.headers.push(header("content-length", "1"));
+            plan.requests.push(request);
+        }
+        "elsewhere" => plan.requests.push(Request { url: "https://elsewhere.example/collect".to_string(), ..request }),
+        "link-local" => plan.requests.push(Request { url: "http://169.254.169.254/latest".to_string(), ..request }),
+        "nonsense-url" => plan.requests.push(Request { url: "no url at all \u{7f}".to_string(), ..request }),
+        "nonsense-method" => plan.requests.push(Request { method: "GO AWAY\r\n".to_string(), ..request }),
+        _ => plan.requests.push(Request { tag: CULPRIT_TAG.to_vec(), ..request }),
+    }
+    Ok(())
+}
+
+fn spin() -> ! {
+    let mut turns = 0_u64;
+    loop {
+        turns = black_box(turns.wrapping_add(1));
+    }
+}
+
+fn trap() -> ! {
+    panic!("on purpose")
+}
+
+fn recurse(depth: u64) -> u64 {
+    let frame = black_box([depth; 64]);
+    let below = if black_box(depth) == 0 { 0 } else { recurse(depth + 1) };
+    black_box(frame)[0] + below
+}
+
+fn grow() {
+    let mut kept: Vec<Vec<u8>> = Vec::new();
+    loop {
+        kept.push(black_box(vec![1; 1 << 20]));
+    }
+}
+
+/// The text between `start` and the next quote.
+fn text_after(json: &str, start: &str) -> Option<String> {
+    let rest = &json[json.find(start)? + start.len()..];
+    Some(rest[..rest.find('"')?].to_string())
+}

@@ -1,0 +1,46 @@
+//! `cargo xtask bench`: one table. Every figure is a ratio to something measured in the same run, so
+//! that a slow machine or a busy disk changes both sides. Written to target/bench.json as well.
+//!
+//! With words as arguments only the figures of those names are measured: scan, plan, ingest,
+//! end-to-end, latency, swaps.
+
+mod clients;
+mod daemons;
+mod end_to_end;
+mod forwarder;
+mod ingest;
+mod latency;
+mod orders;
+mod plan;
+mod scan;
+mod sink;
+mod swaps;
+mod table;
+
+use table::Row;
+
+fn main() -> anyhow::Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [command, listen, sink] = &words[..]
+        && command == "forwarder"
+    {
+        return forwarder::run(listen, sink);
+    }
+    let wanted = |name: &str| words.is_empty() || words.iter().any(|word| word == name);
+    let mut rows: Vec<Row> = Vec::new();
+    let mut measure = |name: &str, of: &dyn Fn() -> anyhow::Result<Vec<Row>>| -> anyhow::Result<()> {
+        if wanted(name) {
+            eprintln!("measuring {name} ...");
+            rows.extend(of()?);
+        }
+        Ok(())
+    };
+    measure("scan", &scan::rows)?;
+    measure("plan", &plan::rows)?;
+    measure("ingest", &ingest::rows)?;
+    measure("end-to-end", &end_to_end::rows)?;
+    measure("latency", &latency::rows)?;
+    measure("swaps", &swaps::rows)?;
+    table::print(&rows);
+    table::write(&rows)
+}

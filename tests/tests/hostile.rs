@@ -1,0 +1,156 @@
+//! A hostile guest in the whole daemon: each way to misbehave is contained, the culprit goes to the
+//! dead letters with a reason, its neighbours and every other destination are served.
+
+use serde_json::{Value, json};
+use switchyard_tests::daemon::Daemon;
+use switchyard_tests::expect::{SOON, all_arrived, assert_balanced, eventually};
+use switchyard_tests::setup::{Destination, Setup};
+use switchyard_tests::shop;
+use switchyard_tests::stand_in::{Recorded, StandIn};
+
+const NEIGHBOURS: usize = 12;
+
+/// A batch with one culprit among its neighbours, through a destination in this mode.
+fn check(mode: &str) {
+    let vendors = StandIn::start();
+    let daemon = Daemon::start(
+        Setup::shop([
+            Destination::hostile("guest", &vendors.url(), mode),
+            Destination::webhook("webhook", &vendors.url()),
+        ])
+        .section("[guests]\ncall_ms_max = 300\n"),
+    );
+    let mut events: Vec<Value> = (0..NEIGHBOURS).map(|at| shop::padded(&format!("neighbour-{at}"), 400)).collect();
+    events.insert(NEIGHBOURS / 2, json!({"type": "track", "event": "Culprit", "userId": "u", "messageId": "culprit"}));
+    daemon.accept(&events);
+    eventually("the neighbours are delivered", SOON * 2, || {
+        daemon.counter("shop/guest", "delivered") == NEIGHBOURS as u64
+    });
+    eventually("the culprit is dead", SOON, || daemon.counter("shop/guest", "dead") == 1);
+    eventually("the other destination has all", SOON, || {
+        daemon.counter("shop/webhook", "delivered") == NEIGHBOURS as u64 + 1
+    });
+    let to_guest: Vec<Recorded> = vendors.requests_to("/webhook-guest");
+    let ids: Vec<String> = (0..NEIGHBOURS).map(|at| format!("neighbour-{at}")).collect();
+    assert!(all_arrived(&to_guest, &ids), "{mode}");
+    assert!(!all_arrived(&to_guest, &["culprit".to_string()]), "{mode}: nothing of the culprit left");
+    let letters = daemon.cli_json(&["dead-letters", "list"]);
+    let letter = &letters.as_array().expect("a list")[0];
+    assert_eq!(letter["message_id"], "culprit", "{mode}: {letters}");
+    assert!(letter["death"]["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{mode}: {letters}");
+    assert_balanced(&daemon.counters("shop/guest"));
+    assert_balanced(&daemon.counters("shop/webhook"));
+}
+
+/// A judge that fails decides nothing: the host reads the status itself.
+fn check_judge(mode: &str) {
+    let vendors = StandIn::start();
+    let daemon = Daemon::start(
+        Setup::shop([Destination::hostile("guest", &vendors.url(), mode)]).section("[guests]\ncall_ms_max = 300\n"),
+    );
+    let culprit = json!({"type": "track", "event": "Culprit", "userId": "u", "messageId": "culprit"});
+    daemon.accept(&[culprit, shop::padded("neighbour", 400)]);
+    eventually("both are delivered", SOON, || daemon.counter("shop/guest", "delivered") == 2);
+    assert_eq!(vendors.requests().len(), 2, "{mode}: nothing is sent twice");
+    assert_balanced(&daemon.counters("shop/guest"));
+}
+
+#[test]
+fn a_judge_that_spins() {
+    check_judge("judge-spin");
+}
+
+#[test]
+fn a_judge_that_traps() {
+    check_judge("judge-trap");
+}
+
+#[test]
+fn a_judge_of_events_that_are_not_there() {
+    check_judge("judge-range");
+}
+
+#[test]
+fn a_guest_that_spins() {
+    check("spin");
+}
+
+#[test]
+fn a_guest_that_recurses() {
+    check("recurse");
+}
+
+#[test]
+fn a_guest_that_grows_its_memory() {
+    check("grow");
+}
+
+#[test]
+fn a_guest_that_traps() {
+    check("trap");
+}
+
+#[test]
+fn a_guest_that_answers_with_an_error() {
+    check("error");
+}
+
+#[test]
+fn a_guest_that_plans_a_million_requests() {
+    check("million");
+}
+
+#[test]
+fn a_guest_whose_output_is_huge() {
+    check("huge");
+}
+
+#[test]
+fn a_guest_whose_covers_are_out_of_range() {
+    check("range");
+}
+
+#[test]
+fn a_guest_that_leaves_an_event_out() {
+    check("left-out");
+}
+
+#[test]
+fn a_guest_that_gives_a_fate_and_a_request() {
+    check("both");
+}
+
+#[test]
+fn a_guest_that_gives_two_fates() {
+    check("two-fates");
+}
+
+#[test]
+fn a_guest_with_a_newline_in_a_header() {
+    check("newline");
+}
+
+#[test]
+fn a_guest_with_a_header_that_is_the_hosts() {
+    check("host-header");
+}
+
+#[test]
+fn a_guest_that_wants_another_host() {
+    check("elsewhere");
+}
+
+#[test]
+fn a_guest_that_wants_a_link_local_address() {
+    check("link-local");
+}
+
+#[test]
+fn a_guest_whose_url_is_nonsense() {
+    check("nonsense-url");
+}
+
+#[test]
+fn a_guest_whose_method_is_nonsense() {
+    check("nonsense-method");
+}
