@@ -101,6 +101,11 @@ fn a_guest_that_plans_a_million_requests() {
 }
 
 #[test]
+fn a_guest_that_plans_more_requests_than_the_host_takes() {
+    check("too-many");
+}
+
+#[test]
 fn a_guest_whose_output_is_huge() {
     check("huge");
 }

@@ -84,7 +84,9 @@ fn live(daemon: &Daemon) -> Response<Body> {
     let lines = stream::unfold(watch, |mut watch| async move {
         let line = match watch.recv().await {
             Ok(step) => serde_json::to_vec(&*step).expect("text and numbers can be written to memory"),
-            Err(RecvError::Lagged(missed)) => format!("{{\"step\":\"missed\",\"detail\":\"{missed} steps\"}}").into_bytes(),
+            Err(RecvError::Lagged(missed)) => {
+                format!("{{\"step\":\"missed\",\"detail\":\"{missed} steps\"}}").into_bytes()
+            }
             Err(RecvError::Closed) => return None,
         };
         let mut line = line;
@@ -255,7 +257,9 @@ mod tests {
 
     #[test]
     fn percent_decoding() {
-        for (text, expected) in [("a%20b", "a b"), ("a+b", "a+b"), ("%e4%", "\u{fffd}%"), ("%4", "%4"), ("plain", "plain")] {
+        for (text, expected) in
+            [("a%20b", "a b"), ("a+b", "a+b"), ("%e4%", "\u{fffd}%"), ("%4", "%4"), ("plain", "plain")]
+        {
             assert_eq!(percent_decoded(text), expected);
         }
     }

@@ -42,8 +42,9 @@ impl Token {
     /// Reads the token of a data directory.
     pub fn read(data_directory: &Path) -> anyhow::Result<Token> {
         let path = data_directory.join(TOKEN_FILE);
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("{} cannot be read: has the daemon been started with this configuration?", path.display()))?;
+        let text = std::fs::read_to_string(&path).with_context(|| {
+            format!("{} cannot be read: has the daemon been started with this configuration?", path.display())
+        })?;
         let text = text.trim();
         anyhow::ensure!(text.len() >= 16, "{} holds no token: remove it and start the daemon again", path.display());
         Ok(Token(text.to_string()))

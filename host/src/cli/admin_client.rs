@@ -29,16 +29,19 @@ pub(super) fn call(admin: &AdminArguments, method: Method, path: &str, body: Byt
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (status, bytes) = runtime.block_on(async {
         let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-        let response = client
-            .request(request)
-            .await
-            .with_context(|| format!("the daemon does not answer at {address}: is it running with this configuration?"))?;
+        let response = client.request(request).await.with_context(|| {
+            format!("the daemon does not answer at {address}: is it running with this configuration?")
+        })?;
         let status = response.status();
         anyhow::Ok((status, response.into_body().collect().await?.to_bytes()))
     })?;
     let value: Value = serde_json::from_slice(&bytes)
         .with_context(|| format!("the daemon answered {status} with something that is not JSON"))?;
-    anyhow::ensure!(status.is_success(), "{}", value["message"].as_str().unwrap_or("the daemon refused without a reason"));
+    anyhow::ensure!(
+        status.is_success(),
+        "{}",
+        value["message"].as_str().unwrap_or("the daemon refused without a reason")
+    );
     Ok(value)
 }
 

@@ -13,7 +13,8 @@ pub(super) fn status(admin: &AdminArguments) -> anyhow::Result<()> {
     }
     println!("{}", head(&status));
     let rows = status["destinations"].as_array().into_iter().flatten().map(row).collect::<Vec<_>>();
-    let titles = ["destination", "state", "accepted", "delivered", "filtered", "dead", "waiting", "owed", "lag", "revision"];
+    let titles =
+        ["destination", "state", "accepted", "delivered", "filtered", "dead", "waiting", "owed", "lag", "revision"];
     print_table(&titles, &rows);
     for plugin in status["plugins"].as_array().into_iter().flatten() {
         if let Some(refused) = plugin["refused"].as_str() {

@@ -61,7 +61,10 @@ impl Checker<'_> {
         };
         let with_address = text.replace("localhost:", "127.0.0.1:");
         with_address.parse().map_err(|_| {
-            self.wrong(offset, format!("`{text}` is not an address to listen on: write HOST:PORT, such as 127.0.0.1:8080"))
+            self.wrong(
+                offset,
+                format!("`{text}` is not an address to listen on: write HOST:PORT, such as 127.0.0.1:8080"),
+            )
         })
     }
 
@@ -98,9 +101,7 @@ impl Checker<'_> {
         let name = self.text(raw)?;
         let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if name.is_empty() || name.len() > 64 || !name.bytes().all(good) {
-            let message = format!(
-                "`{name}` cannot name a {what}: use 1 to 64 letters, digits, '-', '_' or '.'"
-            );
+            let message = format!("`{name}` cannot name a {what}: use 1 to 64 letters, digits, '-', '_' or '.'");
             return Err(self.wrong(raw.span().start, message));
         }
         Ok(name)
@@ -118,7 +119,10 @@ impl Checker<'_> {
             }
             for key in &pipeline.write_keys {
                 if !write_keys.insert(key.clone()) {
-                    let message = format!("pipeline `{}`: one of its write keys is used twice: a write key names one pipeline", pipeline.id);
+                    let message = format!(
+                        "pipeline `{}`: one of its write keys is used twice: a write key names one pipeline",
+                        pipeline.id
+                    );
                     return Err(self.wrong(offset, message));
                 }
             }
@@ -140,7 +144,8 @@ impl Checker<'_> {
             let offset = spanned.span().start;
             let destination = self.destination(&name, spanned)?;
             if !names.insert(destination.name.clone()) {
-                let message = format!("pipeline `{name}` has two destinations named `{}`: rename one", destination.name);
+                let message =
+                    format!("pipeline `{name}` has two destinations named `{}`: rename one", destination.name);
                 return Err(self.wrong(offset, message));
             }
             destinations.push(Arc::new(destination));
@@ -152,14 +157,19 @@ impl Checker<'_> {
         let line = line_at(self.text, spanned.span().start);
         let raw = spanned.into_inner();
         let name = self.name(&raw.name, "destination")?;
-        let only_kinds = raw.only_kinds.as_ref().map(|kinds| kinds.iter().map(|kind| self.kind(kind)).collect()).transpose()?;
+        let only_kinds =
+            raw.only_kinds.as_ref().map(|kinds| kinds.iter().map(|kind| self.kind(kind)).collect()).transpose()?;
         let only_events = raw.only_events.as_ref().map(|events| self.texts(events)).transpose()?;
         Ok(Destination {
             id: DestinationId(format!("{pipeline}/{name}")),
             plugin: self.name(&raw.plugin, "plugin")?,
             settings: self.settings(raw.settings)?,
             allowed_hosts: raw.allowed_hosts.iter().map(|host| self.host(host)).collect::<Result<_, _>>()?,
-            allowed_addresses: raw.allowed_addresses.iter().map(|range| self.parsed(range)).collect::<Result<_, _>>()?,
+            allowed_addresses: raw
+                .allowed_addresses
+                .iter()
+                .map(|range| self.parsed(range))
+                .collect::<Result<_, _>>()?,
             ignore_integrations: raw.ignore_integrations,
             only_kinds,
             only_events,
@@ -204,11 +214,9 @@ impl Checker<'_> {
     fn value(&self, raw: &toml::Value, offset: usize) -> Result<serde_json::Value, ConfigError> {
         use serde_json::Value;
         Ok(match raw {
-            toml::Value::String(text) => {
-                Value::String(interpolate(text, self.environment).map_err(|message| {
-                    self.wrong(self.text[offset..].find(text.as_str()).map_or(offset, |at| offset + at), message)
-                })?)
-            }
+            toml::Value::String(text) => Value::String(interpolate(text, self.environment).map_err(|message| {
+                self.wrong(self.text[offset..].find(text.as_str()).map_or(offset, |at| offset + at), message)
+            })?),
             toml::Value::Integer(number) => Value::from(*number),
             toml::Value::Float(number) => Value::from(*number),
             toml::Value::Boolean(truth) => Value::Bool(*truth),
@@ -222,10 +230,11 @@ impl Checker<'_> {
                     Value::String(self.secret_file(&name, offset)?)
                 }
                 _ => Value::Object(
-                    table
-                        .iter()
-                        .map(|(key, value)| Ok((key.clone(), self.value(value, offset)?)))
-                        .collect::<Result<_, ConfigError>>()?,
+                    table.iter().map(|(key, value)| Ok((key.clone(), self.value(value, offset)?))).collect::<Result<
+                        _,
+                        ConfigError,
+                    >>(
+                    )?,
                 ),
             },
         })

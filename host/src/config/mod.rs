@@ -189,19 +189,13 @@ pub enum ConfigError {
 impl Config {
     /// Reads and checks a file. `environment` answers `${env:NAME}`.
     pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
-            path: path.display().to_string(),
-            cause: error.to_string(),
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Unreadable { path: path.display().to_string(), cause: error.to_string() })?;
         Config::parse(&text, path, environment)
     }
 
     /// Checks a text as if it stood in `path`.
-    pub fn parse(
-        text: &str,
-        path: &Path,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Config, ConfigError> {
+    pub fn parse(text: &str, path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
         let raw: raw::RawConfig = toml::from_str(text).map_err(|error| ConfigError::Wrong {
             path: path.display().to_string(),
             line: line_at(text, error.span().map_or(0, |span| span.start)),

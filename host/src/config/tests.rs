@@ -45,14 +45,24 @@ fn mistakes_name_file_line_and_what_would_be_right() {
     check(&format!("{HEAD}[queue]\nqueue_bytes_max = -1\n"), &[":6:"]);
     check(&format!("{HEAD}[[pipeline]]\nname = \"a b\"\nwrite_keys = [\"k\"]\n"), &[":6:", "letters"]);
     check(&format!("{HEAD}[[pipeline]]\nname = \"a\"\nwrite_keys = []\n"), &["at least one key"]);
-    check(&format!("{HEAD}[[pipeline]]\nname = \"a\"\nwrite_keys = [\"${{env:NOPE}}\"]\n"), &[":7:", "NOPE is not set"]);
     check(
-        &format!("{HEAD}[[pipeline]]\nname = \"a\"\nwrite_keys = [\"k\"]\n[[pipeline]]\nname = \"b\"\nwrite_keys = [\"k\"]\n"),
+        &format!("{HEAD}[[pipeline]]\nname = \"a\"\nwrite_keys = [\"${{env:NOPE}}\"]\n"),
+        &[":7:", "NOPE is not set"],
+    );
+    check(
+        &format!(
+            "{HEAD}[[pipeline]]\nname = \"a\"\nwrite_keys = [\"k\"]\n[[pipeline]]\nname = \"b\"\nwrite_keys = [\"k\"]\n"
+        ),
         &["used twice"],
     );
     check(
-        &format!("{HEAD}[[pipeline]]\nname = \"a\"\nwrite_keys = [\"k\"]\n[[pipeline.destination]]\nname = \"d\"\nplugin = \"p\"\nonly_kinds = [\"trak\"]\n"),
+        &format!(
+            "{HEAD}[[pipeline]]\nname = \"a\"\nwrite_keys = [\"k\"]\n[[pipeline.destination]]\nname = \"d\"\nplugin = \"p\"\nonly_kinds = [\"trak\"]\n"
+        ),
         &[":11:", "track, identify"],
     );
-    check(&format!("{HEAD}[[pipeline]]\nname = \"a\"\nwrite_keys = [{{ file = \"none\" }}]\n"), &["/etc/none", "cannot be read"]);
+    check(
+        &format!("{HEAD}[[pipeline]]\nname = \"a\"\nwrite_keys = [{{ file = \"none\" }}]\n"),
+        &["/etc/none", "cannot be read"],
+    );
 }

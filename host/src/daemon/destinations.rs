@@ -40,7 +40,11 @@ impl Destinations {
 
     /// A destination ready to work. An error says which setting is wrong and what would be right. A
     /// plugin that is not there is no error: the destination waits for it.
-    pub async fn ready(&self, destination: &Arc<Destination>, revision: Option<&Arc<Revision>>) -> anyhow::Result<Arc<Active>> {
+    pub async fn ready(
+        &self,
+        destination: &Arc<Destination>,
+        revision: Option<&Arc<Revision>>,
+    ) -> anyhow::Result<Arc<Active>> {
         let Some(revision) = revision else {
             let trouble = format!("the plugin `{}` is not in the plugin directory", destination.plugin);
             return Ok(Arc::new(Active::new(destination.clone(), Err(trouble))));
@@ -56,7 +60,12 @@ impl Destinations {
     }
 
     /// All destinations that use a revision's plugin, ready with that revision.
-    pub async fn ready_with(&self, config: &Config, _: &Plugins, revision: &Arc<Revision>) -> anyhow::Result<Vec<Arc<Active>>> {
+    pub async fn ready_with(
+        &self,
+        config: &Config,
+        _: &Plugins,
+        revision: &Arc<Revision>,
+    ) -> anyhow::Result<Vec<Arc<Active>>> {
         let mut ready = Vec::new();
         for (_, destination) in config.destinations().filter(|(_, each)| each.plugin == revision.manifest().id) {
             ready.push(self.ready(destination, Some(revision)).await?);
@@ -74,7 +83,13 @@ impl Destinations {
     }
 
     /// Starts a destination.
-    pub async fn start(&mut self, store: &Arc<dyn EventStore>, pipeline: &Pipeline, active: Arc<Active>, grace_ms: u64) -> Result<(), StoreError> {
+    pub async fn start(
+        &mut self,
+        store: &Arc<dyn EventStore>,
+        pipeline: &Pipeline,
+        active: Arc<Active>,
+        grace_ms: u64,
+    ) -> Result<(), StoreError> {
         let id = active.destination.id.clone();
         let from = if active.destination.from_earliest { Start::Earliest } else { Start::Now };
         let feed = store.open(&id, &pipeline.id, from).await?;
@@ -129,7 +144,12 @@ impl Destinations {
 }
 
 /// Checks a destination's settings and tries them in the plugin.
-pub(super) fn guest(host: &PluginHost, revision: &Arc<Revision>, destination: &Destination, key: &HandleKey) -> anyhow::Result<ActiveGuest> {
+pub(super) fn guest(
+    host: &PluginHost,
+    revision: &Arc<Revision>,
+    destination: &Destination,
+    key: &HandleKey,
+) -> anyhow::Result<ActiveGuest> {
     let (settings, handles) = host.settings(revision, &destination.settings.0, &destination.id.0, key)?;
     Ok(ActiveGuest { revision: revision.clone(), settings: settings.into(), handles: Arc::new(handles) })
 }

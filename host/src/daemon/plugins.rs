@@ -73,7 +73,8 @@ impl Plugins {
             self.files.insert(path.clone(), seen);
             match self.load(Bytes::from(bytes)).await {
                 Ok(revision) => {
-                    let same = self.get(&revision.manifest().id).is_some_and(|active| active.digest() == revision.digest());
+                    let same =
+                        self.get(&revision.manifest().id).is_some_and(|active| active.digest() == revision.digest());
                     if !same {
                         loaded.push((path, revision));
                     }
@@ -114,9 +115,10 @@ impl Plugins {
                 "revision": revision.digest(), "contract": manifest.contract,
             })
         });
-        let refused = self.files.iter().filter_map(|(path, seen)| {
-            Some(serde_json::json!({"file": path, "refused": seen.refused.as_ref()?}))
-        });
+        let refused = self
+            .files
+            .iter()
+            .filter_map(|(path, seen)| Some(serde_json::json!({"file": path, "refused": seen.refused.as_ref()?})));
         active.chain(refused).collect()
     }
 }

@@ -59,7 +59,8 @@ impl Daemon {
             }
         }
         let kept: Vec<&DestinationId> = next.destinations().map(|(_, each)| &each.id).collect();
-        let removed: Vec<DestinationId> = changing.destinations.ids().into_iter().filter(|id| !kept.contains(&id)).collect();
+        let removed: Vec<DestinationId> =
+            changing.destinations.ids().into_iter().filter(|id| !kept.contains(&id)).collect();
         // From here on nothing is refused any more.
         changing.destinations.activate(changed);
         for (pipeline, active) in started {
@@ -68,7 +69,8 @@ impl Daemon {
         self.gate.set_keys(Keys::of(&next));
         changing.destinations.stop(&removed).await;
         for id in &removed {
-            let expired = self.store.remove(id).await.with_context(|| format!("destination `{id}` cannot be removed"))?;
+            let expired =
+                self.store.remove(id).await.with_context(|| format!("destination `{id}` cannot be removed"))?;
             tracing::warn!(destination = %id, expired, "the destination was removed; what it had not delivered expired");
         }
         changing.config = next;

@@ -167,11 +167,8 @@ async fn forget_removed(config: &Config, store: &Arc<dyn EventStore>) -> anyhow:
 
 async fn serve(daemon: Arc<Daemon>, ingest: TcpListener, admin: TcpListener, stopped: watch::Receiver<bool>) {
     let limits = &daemon.gate.limits;
-    let ingest_limits = ServeLimits {
-        connections_max: limits.connections_max,
-        head_ms_max: limits.read_timeout_ms,
-        grace_ms: 1_000,
-    };
+    let ingest_limits =
+        ServeLimits { connections_max: limits.connections_max, head_ms_max: limits.read_timeout_ms, grace_ms: 1_000 };
     let admin_limits = ServeLimits { connections_max: ADMIN_CONNECTIONS_MAX, head_ms_max: 30_000, grace_ms: 200 };
     let own = daemon.clone();
     let ingest_handler = move |request, peer: std::net::SocketAddr| {

@@ -248,7 +248,11 @@ impl Attempts {
             let covers: Vec<usize> =
                 sorted.parts.iter().filter(|(_, outcome)| outcome_is(outcome)).map(|(at, _)| *at).collect();
             if !covers.is_empty() {
-                let detail = sorted.parts.iter().find(|(_, outcome)| outcome_is(outcome)).map_or("", |(_, outcome)| reason(outcome));
+                let detail = sorted
+                    .parts
+                    .iter()
+                    .find(|(_, outcome)| outcome_is(outcome))
+                    .map_or("", |(_, outcome)| reason(outcome));
                 end.notes.push((covers.clone(), self.note(step, work, Some(answer), detail.to_string())));
                 self.tell(deliveries, covers, step, work, Some(answer), detail.to_string());
             }
@@ -314,7 +318,11 @@ impl Attempts {
         let detail = format!("attempt {} failed, again in {} ms: {why}", tries.attempts, due_ms.saturating_sub(now_ms));
         let note = self.note("retry", work, answer, detail.clone());
         self.tell(deliveries, covers.clone(), "retry", work, answer, detail);
-        End { notes: vec![(covers.clone(), note)], stored: vec![NewStored { payload, due_ms, covers }], ..End::default() }
+        End {
+            notes: vec![(covers.clone(), note)],
+            stored: vec![NewStored { payload, due_ms, covers }],
+            ..End::default()
+        }
     }
 
     /// Plans the two halves of a refused request again, for that request only.
@@ -393,7 +401,11 @@ impl Attempts {
                 self.tell_plain(deliveries, at, "deferred", "");
                 let note = self.plain_note("deferred", format!("until {due_ms}"));
                 let payload = Payload::replay();
-                End { stored: vec![NewStored { payload, due_ms, covers: vec![at] }], notes: vec![(vec![at], note)], ..End::default() }
+                End {
+                    stored: vec![NewStored { payload, due_ms, covers: vec![at] }],
+                    notes: vec![(vec![at], note)],
+                    ..End::default()
+                }
             }
         }
     }

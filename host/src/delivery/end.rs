@@ -98,12 +98,7 @@ pub fn settlement(
     Settlement { changes }
 }
 
-fn first_changes(
-    deliveries: &[Delivery],
-    outcomes: Vec<Option<Outcome>>,
-    waits: &[u32],
-    changes: &mut Vec<Change>,
-) {
+fn first_changes(deliveries: &[Delivery], outcomes: Vec<Option<Outcome>>, waits: &[u32], changes: &mut Vec<Change>) {
     for ((delivery, outcome), waits) in deliveries.iter().zip(outcomes).zip(waits) {
         match (outcome, *waits) {
             (outcome, 0) => changes.push(Change::Finish {
@@ -215,9 +210,13 @@ mod tests {
                 Change::Owe { delivery, requests, dead } => {
                     format!("owe {} {requests} {}", delivery.id.0, dead.as_ref().map_or("", |dead| &dead.reason))
                 }
-                Change::Put(stored) => format!("put {} {:?}", stored.id.0, stored.covers.iter().map(|id| id.0).collect::<Vec<_>>()),
+                Change::Put(stored) => {
+                    format!("put {} {:?}", stored.id.0, stored.covers.iter().map(|id| id.0).collect::<Vec<_>>())
+                }
                 Change::Delete(id) => format!("delete {}", id.0),
-                Change::Part { delivery, outcome, follow_ups } => format!("part {} {} {follow_ups}", delivery.0, name(outcome)),
+                Change::Part { delivery, outcome, follow_ups } => {
+                    format!("part {} {} {follow_ups}", delivery.0, name(outcome))
+                }
                 Change::Note { .. } => "note".to_string(),
             })
             .collect()

@@ -32,7 +32,6 @@ const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Stored requests taken at once.
 const DUE_MAX: usize = 64;
 
-
 /// What `status` shows of a runtime.
 #[derive(Clone, Debug, Default, serde::Serialize)]
 pub struct RuntimeStatus {
@@ -193,7 +192,8 @@ impl Runtime {
         }
         let room = if self.is_failing() { self.tasks.is_empty() } else { self.tasks.len() < self.in_flight_max() };
         let due_ms = self.feed.next_due_ms().filter(|_| room).map(|due_ms| due_ms.max(self.not_before_ms));
-        let new_ms = (self.feed.has_next() && room && !self.planning && self.not_before_ms > (self.shared.now)()).then_some(self.not_before_ms);
+        let new_ms = (self.feed.has_next() && room && !self.planning && self.not_before_ms > (self.shared.now)())
+            .then_some(self.not_before_ms);
         match (due_ms, new_ms) {
             (Some(due_ms), Some(new_ms)) => Some(due_ms.min(new_ms)),
             (due_ms, new_ms) => due_ms.or(new_ms),
@@ -317,7 +317,12 @@ impl Runtime {
     }
 
     /// Starts the requests of a plan, and settles the events that get none.
-    async fn launch(&mut self, attempts: Arc<Attempts>, deliveries: Vec<Delivery>, planned: Planned) -> Result<(), StoreError> {
+    async fn launch(
+        &mut self,
+        attempts: Arc<Attempts>,
+        deliveries: Vec<Delivery>,
+        planned: Planned,
+    ) -> Result<(), StoreError> {
         self.shared.live.tell(|| planned_step(&attempts, &deliveries, &planned));
         let mut ended = Vec::new();
         let mut end = End::default();
@@ -393,7 +398,8 @@ impl Runtime {
         status.state.push_str(state);
         status.why = why;
         status.in_flight = self.tasks.len();
-        status.revision = active.guest.as_ref().map_or(String::new(), |guest| guest.revision.short_digest().to_string());
+        status.revision =
+            active.guest.as_ref().map_or(String::new(), |guest| guest.revision.short_digest().to_string());
     }
 }
 
@@ -427,9 +433,7 @@ async fn carry(
 async fn carry_stored(attempts: Arc<Attempts>, stored: StoredRequest, deliveries: Vec<Delivery>) -> TaskEnd {
     let origin = Origin::Stored(stored.id);
     let (works, end) = match Payload::decode(&stored.payload).and_then(|payload| match payload {
-        Payload::Send(send) => {
-            Ok(Err(Work { request: send.request()?, tries: send.tries, step: send.step }))
-        }
+        Payload::Send(send) => Ok(Err(Work { request: send.request()?, tries: send.tries, step: send.step })),
         Payload::Plan(plan) => Ok(Ok(plan)),
     }) {
         Ok(Err(work)) => (vec![work], End::default()),

@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn verdicts_are_matched_by_position() {
-        let judgement = Judgement { verdicts: vec![(7, Verdict::Delivered), (99, Verdict::AuthExpired)], ..Judgement::default() };
+        let judgement =
+            Judgement { verdicts: vec![(7, Verdict::Delivered), (99, Verdict::AuthExpired)], ..Judgement::default() };
         assert_eq!(by_judge(&judgement, &[3, 7]), [None, Some(Verdict::Delivered)]);
     }
 }

@@ -31,14 +31,8 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds, in the order of their codes.
-    pub const ALL: [EventKind; 6] = [
-        EventKind::Track,
-        EventKind::Identify,
-        EventKind::Page,
-        EventKind::Screen,
-        EventKind::Group,
-        EventKind::Alias,
-    ];
+    pub const ALL: [EventKind; 6] =
+        [EventKind::Track, EventKind::Identify, EventKind::Page, EventKind::Screen, EventKind::Group, EventKind::Alias];
 
     /// The kind's name in the `type` of an event.
     pub fn as_str(self) -> &'static str {

@@ -15,7 +15,9 @@ const RETRY_AFTER_SECONDS: u32 = 2;
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     /// No such path.
-    #[error("there is nothing at {0}: events go to /v1/track, /v1/identify, /v1/page, /v1/screen, /v1/group, /v1/alias or /v1/batch")]
+    #[error(
+        "there is nothing at {0}: events go to /v1/track, /v1/identify, /v1/page, /v1/screen, /v1/group, /v1/alias or /v1/batch"
+    )]
     NotFound(String),
     /// The path takes POST.
     #[error("{0} takes POST")]
@@ -69,6 +71,9 @@ impl IngestError {
             IngestError::BodyTimeout(_) => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
             IngestError::BodyBroken(_) => (StatusCode::BAD_REQUEST, "body_broken"),
             IngestError::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy"),
+            IngestError::Body(error @ (BodyError::TooManyEvents { .. } | BodyError::Envelope { .. })) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, error.code())
+            }
             IngestError::Body(error) => (StatusCode::BAD_REQUEST, error.code()),
             IngestError::Append(AppendError::Full { .. }) => (StatusCode::TOO_MANY_REQUESTS, "queue_full"),
             IngestError::Append(AppendError::DiskReserve { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "disk_full"),

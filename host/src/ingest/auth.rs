@@ -54,7 +54,11 @@ mod tests {
         check(&[("authorization", "basic d2tfZGVtbw==")], None, Some("wk_demo"));
         check(&[("authorization", "Basic d2tfZGVtbw")], None, Some("wk_demo"));
         check(&[("x-write-key", "id:secret")], None, Some("id"));
-        check(&[("authorization", "Basic d2tfZGVtbzo="), ("x-write-key", "other")], Some("writeKey=third"), Some("wk_demo"));
+        check(
+            &[("authorization", "Basic d2tfZGVtbzo="), ("x-write-key", "other")],
+            Some("writeKey=third"),
+            Some("wk_demo"),
+        );
         check(&[("authorization", "Bearer token")], Some("a=b&writeKey=third"), Some("third"));
         check(&[("authorization", "Basic ???")], None, None);
         check(&[("authorization", "Basic Og==")], None, None);

@@ -12,7 +12,12 @@ use hyper::header::{CONTENT_ENCODING, HeaderMap};
 use super::answer::IngestError;
 
 /// Reads a whole body of at most `bytes_max` bytes after decompression, within `timeout_ms`.
-pub async fn read(headers: &HeaderMap, body: Incoming, bytes_max: usize, timeout_ms: u64) -> Result<Bytes, IngestError> {
+pub async fn read(
+    headers: &HeaderMap,
+    body: Incoming,
+    bytes_max: usize,
+    timeout_ms: u64,
+) -> Result<Bytes, IngestError> {
     let encoding = encoding(headers)?;
     tokio::time::timeout(Duration::from_millis(timeout_ms), read_all(encoding, body, bytes_max))
         .await

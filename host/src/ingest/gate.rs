@@ -27,9 +27,10 @@ pub struct Keys {
 impl Keys {
     /// The keys of a configuration.
     pub fn of(config: &Config) -> Keys {
-        let pairs = config.pipelines.iter().flat_map(|pipeline| {
-            pipeline.write_keys.iter().map(|key| (key.clone(), pipeline.id.clone()))
-        });
+        let pairs = config
+            .pipelines
+            .iter()
+            .flat_map(|pipeline| pipeline.write_keys.iter().map(|key| (key.clone(), pipeline.id.clone())));
         Keys { pipelines: pairs.collect() }
     }
 

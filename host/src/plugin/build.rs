@@ -98,9 +98,9 @@ pub fn compile_crate(folder: &Path) -> Result<Compiled, PluginError> {
     for setting in PROFILE {
         command.args(["--config", setting]);
     }
-    let output = command
-        .output()
-        .map_err(|error| PluginError::Build(format!("cargo cannot be started: {error}; install Rust from https://rustup.rs")))?;
+    let output = command.output().map_err(|error| {
+        PluginError::Build(format!("cargo cannot be started: {error}; install Rust from https://rustup.rs"))
+    })?;
     if !output.status.success() {
         let place = folder.display();
         return Err(PluginError::Build(match target_is_missing(folder) {

@@ -141,7 +141,11 @@ fn check_request(number: usize, request: &Request, limits: &Limits) -> Result<()
 /// A URL must be whole. One that begins with a handle is known only when the secret is put in.
 fn check_url(url: &str) -> Result<(), &'static str> {
     if starts_with_handle(url) {
-        return if url.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(()) } else { Err("it holds a space or a control character") };
+        return if url.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(())
+        } else {
+            Err("it holds a space or a control character")
+        };
     }
     let uri: Uri = url.parse().map_err(|_| "it is no URL")?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
@@ -162,7 +166,9 @@ fn check_header(name: &str, value: &str) -> Result<(), &'static str> {
     if HOST_HEADERS.contains(&name.as_str()) {
         return Err("is written by the host");
     }
-    HeaderValue::from_str(value).map(|_| ()).map_err(|_| "has a value with a control character, or one that is not ASCII")
+    HeaderValue::from_str(value)
+        .map(|_| ())
+        .map_err(|_| "has a value with a control character, or one that is not ASCII")
 }
 
 /// A guest's text for a message: short, and without control characters.

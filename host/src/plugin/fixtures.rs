@@ -52,10 +52,16 @@ pub fn difference(expected: &Value, planned: &Value, place: &str) -> Option<Stri
         match (expected, planned) {
             (Value::Array(expected), Value::Array(planned)) if name == "requests" || name == "fates" => {
                 if expected.len() != planned.len() {
-                    return Some(format!("{place}: expected {} of them, planned were {}", expected.len(), planned.len()));
+                    return Some(format!(
+                        "{place}: expected {} of them, planned were {}",
+                        expected.len(),
+                        planned.len()
+                    ));
                 }
                 let pairs = expected.iter().zip(planned).enumerate();
-                pairs.into_iter().find_map(|(at, (expected, planned))| difference(expected, planned, &format!("{place}[{at}]")))
+                pairs
+                    .into_iter()
+                    .find_map(|(at, (expected, planned))| difference(expected, planned, &format!("{place}[{at}]")))
             }
             _ => unequal(expected, planned, &place),
         }

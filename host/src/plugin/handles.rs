@@ -81,9 +81,7 @@ impl HandleKey {
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 let mut key = Vec::new();
-                std::fs::File::open(&path)
-                    .and_then(|file| file.take(64).read_to_end(&mut key))
-                    .map_err(failed)?;
+                std::fs::File::open(&path).and_then(|file| file.take(64).read_to_end(&mut key)).map_err(failed)?;
                 let key = key.try_into().map_err(|_| failed(std::io::Error::other("it must have 32 bytes")))?;
                 Ok(HandleKey(key))
             }
@@ -178,9 +176,12 @@ impl Handles {
     /// Replaces the values of secrets in a text by their handles, as they are and as URLs and JSON
     /// write them.
     pub fn hide_values(&self, text: String) -> String {
-        self.hidden.iter().fold(text, |text, (value, handle)| {
-            if text.contains(value) { text.replace(value, handle) } else { text }
-        })
+        self.hidden.iter().fold(
+            text,
+            |text, (value, handle)| {
+                if text.contains(value) { text.replace(value, handle) } else { text }
+            },
+        )
     }
 
     /// Replaces each handle in a text by what `value` makes of its secret. A handle that is not one

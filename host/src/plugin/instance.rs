@@ -13,8 +13,7 @@ use crate::event::Event;
 
 type Configure = TypedFunc<(&'static str,), (Result<(), String>,)>;
 type Plain = TypedFunc<(u64, &'static [WireEvent<'static>]), (Result<WirePlan, String>,)>;
-type Indexed =
-    TypedFunc<(u64, &'static [WireEvent<'static>], &'static [&'static [u8]]), (Result<WirePlan, String>,)>;
+type Indexed = TypedFunc<(u64, &'static [WireEvent<'static>], &'static [&'static [u8]]), (Result<WirePlan, String>,)>;
 type Judge = TypedFunc<(u64, WireResponse<'static>), (WireJudgement,)>;
 
 /// A guest that has taken its settings. After a fault it must not be called again.

@@ -152,7 +152,10 @@ impl Manifest {
         }
         let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if self.id.is_empty() || self.id.len() > 64 || !self.id.bytes().all(letter) {
-            return wrong(format!("id: `{}` must be 1 to 64 lower-case letters, digits and `-`", self.id.escape_debug()));
+            return wrong(format!(
+                "id: `{}` must be 1 to 64 lower-case letters, digits and `-`",
+                self.id.escape_debug()
+            ));
         }
         for kind in &self.kinds {
             if EventKind::from_name(kind).is_none() {

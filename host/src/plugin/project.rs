@@ -44,9 +44,32 @@ pub const FILE: &str = "plugin.toml";
 /// Keywords of JSON Schema that the settings page and the messages understand, `required` and
 /// `secret` at the setting itself.
 const KEYWORDS: [&str; 27] = [
-    "type", "title", "description", "default", "enum", "const", "examples", "required", "secret", "deprecated",
-    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern",
-    "format", "items", "minItems", "maxItems", "uniqueItems", "properties", "additionalProperties", "maxProperties",
+    "type",
+    "title",
+    "description",
+    "default",
+    "enum",
+    "const",
+    "examples",
+    "required",
+    "secret",
+    "deprecated",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "format",
+    "items",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "properties",
+    "additionalProperties",
+    "maxProperties",
     "propertyNames",
 ];
 
@@ -93,7 +116,10 @@ pub fn read(folder: &Path, version: Option<&str>) -> Result<Manifest, PluginErro
     for (host, reason) in file.hosts {
         let toml::Value::String(reason) = reason else {
             let line = line_of(&text, &host);
-            return Err(PluginError::Manifest(format!("{}:{line}: hosts: `{host}` needs its reason as a text", path.display())));
+            return Err(PluginError::Manifest(format!(
+                "{}:{line}: hosts: `{host}` needs its reason as a text",
+                path.display()
+            )));
         };
         permissions.insert(host.clone(), reason);
         hosts.push(host);
@@ -198,7 +224,9 @@ fn property_schema(table: &toml::Table) -> Result<(Value, bool), PluginError> {
         match (keyword.as_str(), value) {
             ("required", toml::Value::Boolean(required)) => is_required = *required,
             ("required", _) => {
-                return Err(PluginError::Manifest("required: write `required = true` at the setting itself".to_string()));
+                return Err(PluginError::Manifest(
+                    "required: write `required = true` at the setting itself".to_string(),
+                ));
             }
             ("properties", toml::Value::Table(properties)) => {
                 let Value::Object(inner) = object_schema(properties)? else { continue };
@@ -213,7 +241,8 @@ fn property_schema(table: &toml::Table) -> Result<(Value, bool), PluginError> {
                 schema.insert(keyword.clone(), property_schema(inner)?.0);
             }
             _ => {
-                let value = serde_json::to_value(value).map_err(|error| PluginError::Manifest(format!("{keyword}: {error}")))?;
+                let value = serde_json::to_value(value)
+                    .map_err(|error| PluginError::Manifest(format!("{keyword}: {error}")))?;
                 schema.insert(keyword.clone(), value);
             }
         }

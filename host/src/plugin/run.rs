@@ -41,7 +41,8 @@ pub fn run(host: &PluginHost, arguments: &RunArguments, out: &mut dyn Write) -> 
             .revision
             .plan(&guest.settings, arguments.now_ms, batch)
             .with_context(|| format!("batch {}", number + 1))?;
-        let shown = plan_json(&plan, &guest.handles, arguments.now_ms).with_context(|| format!("batch {}", number + 1))?;
+        let shown =
+            plan_json(&plan, &guest.handles, arguments.now_ms).with_context(|| format!("batch {}", number + 1))?;
         writeln!(out, "{shown}")?;
     }
     Ok(())

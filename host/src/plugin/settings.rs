@@ -32,12 +32,7 @@ impl Schema {
     ///
     /// # Errors
     /// Names each setting that is wrong and what would be right, never a secret's value.
-    pub fn hide(
-        &self,
-        settings: &Value,
-        destination: &str,
-        key: &HandleKey,
-    ) -> Result<(Value, Handles), PluginError> {
+    pub fn hide(&self, settings: &Value, destination: &str, key: &HandleKey) -> Result<(Value, Handles), PluginError> {
         self.check(settings)?;
         let mut settings = settings.clone();
         fill_in_defaults(&mut settings, &self.schema);
@@ -81,7 +76,8 @@ impl Schema {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
                 let known = schema.and_then(|schema| schema.get("properties")).and_then(Value::as_object);
                 let known: Vec<&str> = known.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-                let unknown: Vec<String> = unexpected.iter().map(|name| format!("`{}`", joined(&place, name))).collect();
+                let unknown: Vec<String> =
+                    unexpected.iter().map(|name| format!("`{}`", joined(&place, name))).collect();
                 format!("there is no setting {}; there are {}", unknown.join(", "), known.join(", "))
             }
             // The value of a secret stays out of the message.
@@ -124,7 +120,9 @@ fn is_secret(schema: Option<&Value>) -> bool {
 
 /// Puts in the defaults that the schema names, inside objects that are there too.
 fn fill_in_defaults(settings: &mut Value, schema: &Value) {
-    let (Value::Object(settings), Some(Value::Object(properties))) = (settings, schema.get("properties")) else { return };
+    let (Value::Object(settings), Some(Value::Object(properties))) = (settings, schema.get("properties")) else {
+        return;
+    };
     for (name, property) in properties {
         match (settings.get_mut(name), property.get("default")) {
             (Some(value), _) => fill_in_defaults(value, property),

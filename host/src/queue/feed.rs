@@ -18,7 +18,7 @@ use super::requests::Requests;
 use super::settle::{decode_request, read_owed};
 use super::shared::{Shared, blocking};
 use super::tables::{OWED, OWED_EVENTS, PAYLOADS, REQUESTS};
-use super::{Delivery, DeliveryId, Feed, RequestId, Settlement, Settler, StoreError, StoredRequest};
+use super::{Delivery, DeliveryId, DueRequest, Feed, RequestId, Settlement, Settler, StoreError, StoredRequest};
 use crate::event::{Event, EventKind, MessageId, scan};
 
 /// What the committer tells a feed when it opens.
@@ -128,11 +128,7 @@ impl RedbFeed {
         Ok(deliveries)
     }
 
-    async fn due_requests(
-        &mut self,
-        now_ms: u64,
-        max: usize,
-    ) -> Result<Vec<(StoredRequest, Vec<Delivery>)>, StoreError> {
+    async fn due_requests(&mut self, now_ms: u64, max: usize) -> Result<Vec<DueRequest>, StoreError> {
         if self.taken.is_empty() {
             self.taken = self.opened.requests.take_due(now_ms, max);
         }
@@ -155,11 +151,7 @@ impl Feed for RedbFeed {
         *self.opened.head.borrow() > self.position.seq
     }
 
-    fn due(
-        &mut self,
-        now_ms: u64,
-        max: usize,
-    ) -> BoxFuture<'_, Result<Vec<(StoredRequest, Vec<Delivery>)>, StoreError>> {
+    fn due(&mut self, now_ms: u64, max: usize) -> BoxFuture<'_, Result<Vec<DueRequest>, StoreError>> {
         Box::pin(self.due_requests(now_ms, max))
     }
 
@@ -249,11 +241,7 @@ impl Settler for RedbSettler {
 }
 
 /// Reads stored requests and what of their deliveries is still owed. One that is gone is left out.
-fn read_requests(
-    shared: &Shared,
-    destination: u32,
-    ids: &[RequestId],
-) -> Result<Vec<(StoredRequest, Vec<Delivery>)>, StoreError> {
+fn read_requests(shared: &Shared, destination: u32, ids: &[RequestId]) -> Result<Vec<DueRequest>, StoreError> {
     let transaction = shared.begin_read()?;
     let requests = transaction.open_table(REQUESTS)?;
     let payloads = transaction.open_table(PAYLOADS)?;

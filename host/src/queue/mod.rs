@@ -128,10 +128,15 @@ pub struct StoredRequest {
     pub payload: Bytes,
 }
 
+/// A stored request that is due, with those of its deliveries that have not ended.
+pub type DueRequest = (StoredRequest, Vec<Delivery>);
+
 /// One change that a settlement makes. Changes of one settlement are applied together, in order.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// A delivery handed out by [`Feed::next`] has come to its end, with no request stored for it.
+    /// An owed one ends, too, whatever is left of its requests. One that has ended already is
+    /// ignored.
     Finish {
         /// Which.
         delivery: DeliveryId,
@@ -150,7 +155,7 @@ pub enum Change {
     },
     /// Stores a request, or replaces the one of the same id.
     Put(StoredRequest),
-    /// Removes a stored request that has come to its end.
+    /// Removes a stored request that has come to its end. One that is not there changes nothing.
     Delete(RequestId),
     /// A stored request that covers an owed delivery has come to its end. When no request is left
     /// for the delivery, it ends: dead if any part died, else delivered, or filtered if every part
@@ -453,11 +458,7 @@ pub trait Feed: Send {
 
     /// Stored requests that are due at `now_ms`, earliest first, at most `max`, with the deliveries
     /// they cover. Each is handed out once per opening, and again after it was put again.
-    fn due(
-        &mut self,
-        now_ms: u64,
-        max: usize,
-    ) -> BoxFuture<'_, Result<Vec<(StoredRequest, Vec<Delivery>)>, StoreError>>;
+    fn due(&mut self, now_ms: u64, max: usize) -> BoxFuture<'_, Result<Vec<DueRequest>, StoreError>>;
 
     /// When the earliest stored request that was not handed out is due.
     fn next_due_ms(&self) -> Option<u64>;

@@ -154,13 +154,13 @@ impl Settling<'_, '_> {
         }
         match read_owed(&self.tables.owed, (number, id.0))? {
             Some(row) => self.end_owed(number, id, row, outcome),
-            None => Ok(self.ignore(number, id)),
+            None => self.ignore(number, id),
         }
     }
 
     fn owe(&mut self, number: u32, delivery: &Delivery, requests: u32, death: Option<Death>) -> Result<(), StoreError> {
         let Some(seq) = self.mark(number, delivery.id) else {
-            return Ok(self.ignore(number, delivery.id));
+            return self.ignore(number, delivery.id);
         };
         let row = OwedRow {
             requests: requests.max(1),
@@ -174,7 +174,7 @@ impl Settling<'_, '_> {
 
     fn part(&mut self, number: u32, id: DeliveryId, outcome: Outcome, follow_ups: u32) -> Result<(), StoreError> {
         let Some(mut row) = read_owed(&self.tables.owed, (number, id.0))? else {
-            return Ok(self.ignore(number, id));
+            return self.ignore(number, id);
         };
         row.requests = row.requests.saturating_sub(1) + follow_ups;
         match outcome {
@@ -259,7 +259,10 @@ impl Settling<'_, '_> {
         destination.row.owed_bytes -= json.len() as u64;
         match outcome {
             Outcome::Dead(death) => self.add_dead(number, id, DeadRow::new(row.event, &json, death), &json),
-            outcome => Ok(count(destination, &outcome)),
+            outcome => {
+                count(destination, &outcome);
+                Ok(())
+            }
         }
     }
 
@@ -276,9 +279,10 @@ impl Settling<'_, '_> {
         }
     }
 
-    fn ignore(&self, number: u32, id: DeliveryId) {
+    fn ignore(&self, number: u32, id: DeliveryId) -> Result<(), StoreError> {
         let destination = &self.state.destination(number).row.name;
         warn!(%destination, delivery = id.0, "a delivery that had ended already was settled again");
+        Ok(())
     }
 }
 

@@ -63,7 +63,8 @@ pub enum AuthError {
 /// Puts the secrets of `handles` into a request and signs it. `now_ms`: milliseconds since 1970.
 pub fn apply(request: &Request, handles: &Handles, now_ms: u64) -> Result<Signed, AuthError> {
     let body = body(request, handles);
-    let mut signed = Signed { url: url(&request.url, handles)?, headers: Vec::with_capacity(request.headers.len() + 3), body };
+    let mut signed =
+        Signed { url: url(&request.url, handles)?, headers: Vec::with_capacity(request.headers.len() + 3), body };
     for (name, value) in &request.headers {
         let value = handles.replace(value, |held, _| Err(not_granted(held, "headers")))?;
         signed.headers.push((name.clone(), value.into_owned()));
@@ -127,7 +128,8 @@ fn in_auth<'t>(text: &'t str, handles: &Handles) -> Result<Cow<'t, str>, AuthErr
 /// A secret at the URL's start goes in as it is; one in path or query is percent-encoded; one in the
 /// host would send the request wherever the secret says, so there is none.
 fn url(url: &str, handles: &Handles) -> Result<String, AuthError> {
-    let host_end = url.find("://").map_or(0, |at| at + 3 + url[at + 3..].find(['/', '?']).unwrap_or(url.len() - at - 3));
+    let host_end =
+        url.find("://").map_or(0, |at| at + 3 + url[at + 3..].find(['/', '?']).unwrap_or(url.len() - at - 3));
     let replaced = handles.replace(url, |held, at| {
         if !held.may_be_in(Place::Url) {
             return Err(not_granted(held, "URL"));
@@ -204,7 +206,8 @@ fn named(text: &str, handles: &Handles, now_ms: u64, signed: &mut Signed) -> Res
     match scheme {
         "standard-webhooks" => {
             let (before, keys) = trailing_keys(parameters, handles);
-            let id = before.strip_prefix("id=").filter(|id| !id.is_empty()).ok_or(wrong("needs id=<message id> first"))?;
+            let id =
+                before.strip_prefix("id=").filter(|id| !id.is_empty()).ok_or(wrong("needs id=<message id> first"))?;
             if keys.is_empty() {
                 return Err(wrong("needs key=<handle> last"));
             }
@@ -212,7 +215,10 @@ fn named(text: &str, handles: &Handles, now_ms: u64, signed: &mut Signed) -> Res
         }
         "hmac-sha256-hex" | "hmac-sha1-hex" => {
             let (before, keys) = trailing_keys(parameters, handles);
-            let header = before.strip_prefix("header=").filter(|header| !header.is_empty()).ok_or(wrong("needs header=<name> first"))?;
+            let header = before
+                .strip_prefix("header=")
+                .filter(|header| !header.is_empty())
+                .ok_or(wrong("needs header=<name> first"))?;
             let [key] = keys[..] else { return Err(wrong("needs one key=<handle> last")) };
             let key = secret_key(key)?;
             let value = match scheme {
@@ -244,18 +250,22 @@ fn secret_key(held: &Held) -> Result<&str, AuthError> {
 /// Source: the Standard Webhooks specification. The id goes into a header, so characters that none
 /// may have are percent-encoded before it is signed.
 fn standard_webhooks(id: &str, keys: &[&Held], now_ms: u64, signed: &mut Signed) -> Result<(), AuthError> {
-    let id: String = id.chars().map(|character| match character {
-        ' '..='~' => character.to_string(),
-        other => percent_encoded(&other.to_string()),
-    }).collect();
+    let id: String = id
+        .chars()
+        .map(|character| match character {
+            ' '..='~' => character.to_string(),
+            other => percent_encoded(&other.to_string()),
+        })
+        .collect();
     let timestamp = (now_ms / 1000).to_string();
     let mut signatures = Vec::with_capacity(keys.len());
     for held in keys {
         let encoded = secret_key(held)?;
-        let key = STANDARD.decode(encoded.strip_prefix("whsec_").unwrap_or(encoded)).map_err(|_| AuthError::Unusable {
-            setting: held.setting.clone(),
-            what: "must be `whsec_` and base64, as the receiver shows it",
-        })?;
+        let key =
+            STANDARD.decode(encoded.strip_prefix("whsec_").unwrap_or(encoded)).map_err(|_| AuthError::Unusable {
+                setting: held.setting.clone(),
+                what: "must be `whsec_` and base64, as the receiver shows it",
+            })?;
         let parts: [&[u8]; 5] = [id.as_bytes(), b".", timestamp.as_bytes(), b".", &signed.body];
         signatures.push(format!("v1,{}", STANDARD.encode(hmac_sha256(&key, &parts))));
     }

@@ -26,7 +26,9 @@ pub enum Refused {
         host: String,
     },
     /// The address is not public.
-    #[error("`{host}` is at {address}, which is not a public address: add it to the destination's allowed_addresses if that is meant")]
+    #[error(
+        "`{host}` is at {address}, which is not a public address: add it to the destination's allowed_addresses if that is meant"
+    )]
     Address {
         /// Which host.
         host: String,
@@ -119,13 +121,40 @@ mod tests {
     #[test]
     fn only_public_addresses_are_public() {
         let check = |address: &str, public: bool| assert_eq!(is_public(address.parse().unwrap()), public, "{address}");
-        for address in ["8.8.8.8", "172.15.0.1", "172.32.0.1", "100.63.255.255", "100.128.0.0", "2606:4700::1111", "::ffff:8.8.8.8"] {
+        for address in [
+            "8.8.8.8",
+            "172.15.0.1",
+            "172.32.0.1",
+            "100.63.255.255",
+            "100.128.0.0",
+            "2606:4700::1111",
+            "::ffff:8.8.8.8",
+        ] {
             check(address, true);
         }
         for address in [
-            "127.0.0.1", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "0.0.0.0",
-            "100.64.0.1", "224.0.0.1", "255.255.255.255", "198.18.0.1", "::1", "::", "fe80::1", "fc00::1", "fd00:ec2::254",
-            "::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2001:db8::1", "ff02::1",
+            "127.0.0.1",
+            "10.0.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "198.18.0.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "::ffff:127.0.0.1",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "2002:7f00:1::",
+            "2001:db8::1",
+            "ff02::1",
         ] {
             check(address, false);
         }
@@ -133,7 +162,8 @@ mod tests {
 
     #[test]
     fn hosts_need_a_grant_and_private_addresses_another() {
-        let grants = Grants { hosts: vec!["vendor.example".into(), "127.0.0.1".into(), "::1".into()], addresses: vec![] };
+        let grants =
+            Grants { hosts: vec!["vendor.example".into(), "127.0.0.1".into(), "::1".into()], addresses: vec![] };
         assert_eq!(grants.check_host("Vendor.Example"), Ok(()));
         assert_eq!(grants.check_host("evil.example"), Err(Refused::Host { host: "evil.example".into() }));
         assert!(matches!(grants.check_host("127.0.0.1"), Err(Refused::Address { .. })));

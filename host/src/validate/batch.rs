@@ -120,6 +120,12 @@ impl<'a> Read<'a> {
         )
     }
 
+    /// Bytes that what stands beside the items adds to all of them together, index included.
+    pub fn added_bytes(&self) -> usize {
+        let added = [&self.context, &self.integrations].into_iter().flatten();
+        added.map(|piece| piece.json.len() + piece.index.len()).sum::<usize>() * self.items.len()
+    }
+
     pub fn body(&self) -> &'a [u8] {
         self.input.bytes()
     }

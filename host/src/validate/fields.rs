@@ -1,6 +1,7 @@
 //! The members of an item that mean something to the host, and the copying of the rest.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::item::Refusal;
 use super::write::Writer;
@@ -181,11 +182,7 @@ impl Merge<'_> {
         let absent = own.is_none_or(|own| own.kind() == Kind::Null);
         let object = own.filter(|own| own.kind() == Kind::Object);
         let has = |key: &str| object.is_some_and(|own| own.member(key).is_some());
-        let of_batch = self.of_batch.filter(|of_batch| of_batch.kind() == Kind::Object);
-        let added: Vec<Value<'_>> = match of_batch {
-            Some(of_batch) => of_batch.children().filter(|child| child.key().is_some_and(|key| !has(&key))).collect(),
-            None => Vec::new(),
-        };
+        let added = self.of_batch.map(|of_batch| missing(object, of_batch)).unwrap_or_default();
         let ip = self.ip.filter(|_| !has("ip") && !added.iter().any(|child| child.key_is("ip")));
         if (!absent && object.is_none()) || (added.is_empty() && ip.is_none()) {
             if let Some(own) = own {
@@ -208,4 +205,12 @@ impl Merge<'_> {
         }
         writer.close(open);
     }
+}
+
+/// The members of the batch's object that the item's own object does not have.
+fn missing<'a>(own: Option<Value<'a>>, of_batch: Value<'a>) -> Vec<Value<'a>> {
+    // A set: both may have thousands of members.
+    let own: HashSet<Cow<'_, str>> = own.iter().flat_map(Value::children).filter_map(|child| child.key()).collect();
+    let of_batch = of_batch.children();
+    of_batch.filter(|child| child.key().is_some_and(|key| !own.contains(&key))).collect()
 }

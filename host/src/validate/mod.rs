@@ -59,6 +59,10 @@ pub struct Limits {
     /// Objects and arrays inside one another. 64: real events have fewer than 10, and the parsers
     /// of some vendors stop at 100.
     pub depth_max: usize,
+    /// Bytes, index included, that a batch's own context and integrations add to all its items
+    /// together. 16 MiB: 2,500 items with 2 KiB of context each; without a bound, 100 KB of body
+    /// could become 200 MB of events.
+    pub added_bytes_max: usize,
     /// Values of an event, containers included. 16,384: no 32 KiB of real data has more; each
     /// takes 16 bytes of index, so that this bounds the index to 256 KiB an event.
     pub values_max: usize,
@@ -72,6 +76,7 @@ impl Default for Limits {
             event_bytes_max: 32 * 1024,
             batch_events_max: 2500,
             depth_max: 64,
+            added_bytes_max: 16 << 20,
             values_max: 16_384,
             message_id_chars_max: 99,
         }
@@ -153,6 +158,9 @@ pub enum BodyError {
         /// Offset in the body.
         at: usize,
     },
+    /// More than [`Limits::added_bytes_max`].
+    #[error("the context and integrations beside `batch` are too large for so many events")]
+    AddsTooMuch,
 }
 
 impl BodyError {
@@ -166,7 +174,7 @@ impl BodyError {
             BodyError::MissingBatch => "missing_batch",
             BodyError::BatchNotAnArray => "batch_not_an_array",
             BodyError::TooManyEvents { .. } => "too_many_events",
-            BodyError::Envelope { .. } => "envelope_too_large",
+            BodyError::Envelope { .. } | BodyError::AddsTooMuch => "envelope_too_large",
         }
     }
 }
@@ -185,6 +193,9 @@ pub fn check_body(body: &[u8], form: Form, facts: &mut Facts<'_>, limits: &Limit
         Form::Single(_) => batch::read_single(body, limits)?,
         Form::Batch => batch::read_batch(body, limits)?,
     };
+    if read.added_bytes() > limits.added_bytes_max {
+        return Err(BodyError::AddsTooMuch);
+    }
     Ok(accept(&read, form, facts, limits))
 }
 

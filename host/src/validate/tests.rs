@@ -351,6 +351,14 @@ fn limits_just_within_and_just_beyond() {
     let nested = with(&format!(r#"[{good},{good},{good},{good}]"#));
     assert_eq!(codes(&[good, &nested, good]), Ok(vec![(1, "too_many_values")]));
 
+    let adding = |items: usize| {
+        let body = format!(r#"{{"context":{{"a":"b"}},"batch":[{}]}}"#, vec![good; items].join(","));
+        // {"a":"b"} and two entries
+        let limits = Limits { added_bytes_max: 3 * (9 + 32), ..Limits::default() };
+        try_check(body.as_bytes(), Form::Batch, &limits).map(|checked| checked.accepted.len())
+    };
+    assert_eq!((adding(3), adding(4)), (Ok(3), Err(BodyError::AddsTooMuch)));
+
     let default = Limits::default();
     let event = |bytes: usize| format!(r#"{{"userId":"u","event":"{}"}}"#, "x".repeat(bytes - 25));
     assert_eq!(event(32_768).len(), 32_768);

@@ -43,8 +43,25 @@ impl Groups {
     /// Adds an event to the group of the key that `write` appends to the bytes it is given.
     /// Separate the parts of a key by a byte that no UTF-8 text has, such as 255.
     pub fn add(&mut self, position: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        let added: Result<(), std::convert::Infallible> = self.try_add(position, |key| {
+            write(key);
+            Ok(())
+        });
+        if let Err(never) = added {
+            match never {}
+        }
+    }
+
+    /// As [`Groups::add`], for an event that may have no key: then it is in no group.
+    ///
+    /// # Errors
+    /// What `write` says.
+    pub fn try_add<E>(&mut self, position: u32, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
         let start = self.keys.len();
-        write(&mut self.keys);
+        if let Err(error) = write(&mut self.keys) {
+            self.keys.truncate(start);
+            return Err(error);
+        }
         let group = self.find(start);
         let member = self.members.len() as u32;
         self.members.push(Member { position, next: END });
@@ -55,6 +72,7 @@ impl Groups {
             self.members[group.last as usize].next = member;
         }
         group.last = member;
+        Ok(())
     }
 
     /// The group of the key that was just written from `start` on; takes the key back when it is known.
@@ -93,9 +111,10 @@ impl Groups {
         &self.keys[start..self.groups[group].key_end as usize]
     }
 
-    /// The groups, each as the positions of its events.
-    pub fn iter(&self) -> impl Iterator<Item = Positions<'_>> {
-        self.groups.iter().map(|group| Positions { members: &self.members, at: group.first })
+    /// The groups: the key and the positions of the events of each.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Positions<'_>)> {
+        let positions = |group: &Group| Positions { members: &self.members, at: group.first };
+        self.groups.iter().enumerate().map(move |(number, group)| (self.key(number), positions(group)))
     }
 }
 
@@ -143,7 +162,7 @@ mod tests {
             for (position, key) in keys.iter().enumerate() {
                 groups.add(position as u32, |out| out.extend_from_slice(key.as_bytes()));
             }
-            let found: Vec<Vec<u32>> = groups.iter().map(Iterator::collect).collect();
+            let found: Vec<Vec<u32>> = groups.iter().map(|(_, positions)| positions.collect()).collect();
             assert_eq!(found, wanted, "{keys:?}");
         };
         check(0, &[], &[]);
@@ -156,7 +175,7 @@ mod tests {
             groups.add(position as u32, |out| out.extend_from_slice(key.as_bytes()));
         }
         assert_eq!(groups.iter().count(), 100);
-        assert!(groups.iter().enumerate().all(|(first, group)| {
+        assert!(groups.iter().enumerate().all(|(first, (_, group))| {
             group.collect::<Vec<u32>>() == [first as u32, first as u32 + 100, first as u32 + 200]
         }));
     }

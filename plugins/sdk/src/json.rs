@@ -25,6 +25,11 @@ impl JsonWriter {
         JsonWriter { out: Vec::with_capacity(bytes) }
     }
 
+    /// Goes on behind what these bytes have.
+    pub fn append_to(bytes: Vec<u8>) -> JsonWriter {
+        JsonWriter { out: bytes }
+    }
+
     /// What was written.
     pub fn into_bytes(self) -> Vec<u8> {
         self.out
@@ -121,11 +126,17 @@ impl JsonWriter {
         self.out.push(b'"');
     }
 
+    /// A constant member key; its value comes next.
+    #[inline]
+    pub fn member_key(&mut self, key: Key) {
+        self.separate();
+        self.out.extend_from_slice(key.0.as_bytes());
+    }
+
     /// A member.
     #[inline]
     pub fn member(&mut self, key: Key, value: impl Json) {
-        self.separate();
-        self.out.extend_from_slice(key.0.as_bytes());
+        self.member_key(key);
         value.write(self);
     }
 

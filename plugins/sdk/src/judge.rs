@@ -26,7 +26,8 @@ impl Judgement {
             Some((_, reason)) => Verdict::Reject(reason.clone()),
             None => Verdict::Delivered,
         };
-        let verdicts = response.covers.iter().enumerate().map(|(record, position)| (*position, verdict(record))).collect();
+        let verdicts =
+            response.covers.iter().enumerate().map(|(record, position)| (*position, verdict(record))).collect();
         Judgement { verdicts, ..Judgement::default() }
     }
 
@@ -82,7 +83,9 @@ mod tests {
         let answer = response(r#"{"failed_records":[{"index":1,"message":"bad time"},{"message":"no place"}]}"#);
         let failed = failed_records(&answer.json().unwrap(), "failed_records", "index", "message").unwrap();
         let judgement = Judgement::partial(&answer, &failed);
-        assert!(matches!(&judgement.verdicts[..], [(3, Verdict::Delivered), (5, Verdict::Reject(why))] if why == "bad time"));
+        assert!(
+            matches!(&judgement.verdicts[..], [(3, Verdict::Delivered), (5, Verdict::Reject(why))] if why == "bad time")
+        );
         assert_eq!(failed_records(&serde_json::json!({}), "failed_records", "index", "message"), None);
     }
 

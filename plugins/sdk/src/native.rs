@@ -246,7 +246,11 @@ mod tests {
         let (json, index) = indexed(&order());
         let events = |index: Vec<u8>| {
             let event = types::Event {
-                kind: "track".into(), message_id: "m".into(), received_ms: 0, consent: None, json: json.clone(),
+                kind: "track".into(),
+                message_id: "m".into(),
+                received_ms: 0,
+                consent: None,
+                json: json.clone(),
             };
             Batch::new(0, vec![event], vec![index])
         };

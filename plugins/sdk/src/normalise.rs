@@ -65,7 +65,8 @@ pub fn phone_e164(number: &str, default_country_code: Option<&str>) -> Option<St
 }
 
 fn without_extension(number: &str) -> &str {
-    let cut = number.find(|character: char| matches!(character, 'x' | 'X' | '#' | ';') || character.is_ascii_alphabetic());
+    let cut =
+        number.find(|character: char| matches!(character, 'x' | 'X' | '#' | ';') || character.is_ascii_alphabetic());
     number[..cut.unwrap_or(number.len())].trim()
 }
 
@@ -106,7 +107,9 @@ pub fn compact(text: &str) -> String {
 pub fn postal_code(text: &str) -> String {
     let code: String = text.to_lowercase().chars().filter(|character| !character.is_whitespace()).collect();
     match code.as_bytes() {
-        [first @ .., b'-', a, b, c, d] if first.len() == 5 && [a, b, c, d].iter().all(|digit| digit.is_ascii_digit()) => {
+        [first @ .., b'-', a, b, c, d]
+            if first.len() == 5 && [a, b, c, d].iter().all(|digit| digit.is_ascii_digit()) =>
+        {
             code[..5].to_string()
         }
         _ => code,
@@ -146,8 +149,16 @@ mod tests {
             assert_eq!(cleaned, wanted);
             assert_eq!(hash(cleaned), hashed, "{wanted}");
         };
-        check(&email("John_Smith@gmail.com"), "john_smith@gmail.com", "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f");
-        check(&email(" Person@Example.com"), "person@example.com", "542d240129883c019e106e3b1b2d3f3cb3537c43c425364de8e951d5a3083345");
+        check(
+            &email("John_Smith@gmail.com"),
+            "john_smith@gmail.com",
+            "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f",
+        );
+        check(
+            &email(" Person@Example.com"),
+            "person@example.com",
+            "542d240129883c019e106e3b1b2d3f3cb3537c43c425364de8e951d5a3083345",
+        );
         let american = phone_digits("(650)555-1212", Some("1")).unwrap();
         check(&american, "16505551212", "e323ec626319ca94ee8bff2e4c87cf613be6ea19919ed1364124e16807ab3176");
         let american = phone_e164("(650)555-1212", Some("1")).unwrap();

@@ -4,7 +4,9 @@
 /// decimals, a space for the T, without seconds, or a date alone. None where it is no time.
 pub fn parse_iso8601_us(text: &[u8]) -> Option<i64> {
     let (year, month, day) = match text {
-        [a, b, c, d, b'-', e, f, b'-', g, h, ..] => (number(&[*a, *b, *c, *d])?, number(&[*e, *f])?, number(&[*g, *h])?),
+        [a, b, c, d, b'-', e, f, b'-', g, h, ..] => {
+            (number(&[*a, *b, *c, *d])?, number(&[*e, *f])?, number(&[*g, *h])?)
+        }
         _ => return None,
     };
     if !(1..=12).contains(&month) || day < 1 || day > days_of_month(year, month) {
@@ -119,14 +121,21 @@ mod tests {
         check("2023-11-14T23:13:20+01", Some(1_700_000_000_000_000));
         check("2000-02-29T00:00:00Z", Some(951_782_400_000_000));
         check("1969-12-31T23:59:59.999Z", Some(-1_000));
-        for text in ["", "now", "2023-02-29", "2023-13-01", "2023-11-14T24:00:00Z", "2023-11-14T22:13:20.Z", "2023-11-14Tx"] {
+        for text in
+            ["", "now", "2023-02-29", "2023-13-01", "2023-11-14T24:00:00Z", "2023-11-14T22:13:20.Z", "2023-11-14Tx"]
+        {
             check(text, None);
         }
     }
 
     #[test]
     fn times_are_written_as_they_are_read() {
-        for text in ["2023-11-14T22:13:20.123Z", "2000-02-29T00:00:00.000Z", "1969-12-31T23:59:59.999Z", "2100-03-01T12:00:00.001Z"] {
+        for text in [
+            "2023-11-14T22:13:20.123Z",
+            "2000-02-29T00:00:00.000Z",
+            "1969-12-31T23:59:59.999Z",
+            "2100-03-01T12:00:00.001Z",
+        ] {
             assert_eq!(format_iso8601(parse_iso8601_us(text.as_bytes()).unwrap() / 1_000), text);
         }
     }

@@ -163,7 +163,11 @@ impl<'a> Value<'a> {
     /// The value's bytes as they stand in the JSON; `null` when it is not there.
     #[inline]
     pub fn raw(&self) -> &'a [u8] {
-        self.source.json.get(self.entry.start as usize..self.entry.end as usize).filter(|raw| !raw.is_empty()).unwrap_or(b"null")
+        self.source
+            .json
+            .get(self.entry.start as usize..self.entry.end as usize)
+            .filter(|raw| !raw.is_empty())
+            .unwrap_or(b"null")
     }
 
     /// Whether the string, or a text in the value, can be copied as it is: no escape in it.

@@ -33,7 +33,7 @@ pub fn plan(webhook: &Webhook, batch: &Batch, plan: &mut Plan) {
         }
         targets.push(target);
     }
-    for group in groups.iter() {
+    for (_, group) in groups.iter() {
         several(webhook, batch, group, &targets, plan);
     }
 }

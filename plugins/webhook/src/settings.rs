@@ -225,7 +225,10 @@ impl Webhook {
         let mut credentials = match settings.auth {
             AuthKind::None => Vec::new(),
             AuthKind::Basic => {
-                vec![Credential::Basic(needed("username", &settings.username)?, settings.password.clone().unwrap_or_default())]
+                vec![Credential::Basic(
+                    needed("username", &settings.username)?,
+                    settings.password.clone().unwrap_or_default(),
+                )]
             }
             AuthKind::Bearer => vec![Credential::Bearer(needed("token", &settings.token)?)],
             AuthKind::Header => {
@@ -233,7 +236,9 @@ impl Webhook {
                 vec![Credential::Header(name, needed("auth_value", &settings.auth_value)?)]
             }
         };
-        credentials.extend(settings.secret_headers.iter().map(|(name, value)| Credential::Header(name.clone(), value.clone())));
+        credentials.extend(
+            settings.secret_headers.iter().map(|(name, value)| Credential::Header(name.clone(), value.clone())),
+        );
         let single = settings.batching == Batching::None;
         if !single && settings.content_type != ContentType::Json {
             return Err("batching: only JSON bodies hold several events; set content_type = \"json\"".to_string());
@@ -242,9 +247,10 @@ impl Webhook {
             return Err("batching: this method has no body; set method = \"POST\"".to_string());
         }
         let url = url(&settings)?;
-        let success = settings.success_pointer.clone().map(|pointer| {
-            (pointer, settings.success_value.clone().unwrap_or(Json::Bool(true)))
-        });
+        let success = settings
+            .success_pointer
+            .clone()
+            .map(|pointer| (pointer, settings.success_value.clone().unwrap_or(Json::Bool(true))));
         if success.as_ref().is_some_and(|(pointer, _)| !pointer.is_empty() && !pointer.starts_with('/')) {
             return Err("success_pointer: must be a JSON pointer, such as /status/ok".to_string());
         }
@@ -341,9 +347,9 @@ fn signature(settings: &Settings) -> Result<Option<Signature>, String> {
     };
     Ok(match settings.signing {
         Signing::None => None,
-        Signing::StandardWebhooks => {
-            Some(Signature::StandardWebhooks([Some(key), settings.signing_secret_old.clone()].into_iter().flatten().collect()))
-        }
+        Signing::StandardWebhooks => Some(Signature::StandardWebhooks(
+            [Some(key), settings.signing_secret_old.clone()].into_iter().flatten().collect(),
+        )),
         Signing::HmacSha1 => hmac("sha1"),
         Signing::HmacSha256 => hmac("sha256"),
     })

@@ -63,8 +63,8 @@ fn what_is_no_store_of_ours_is_refused_and_left_as_it_is() {
     assert!(matches!(refused(&text), StoreError::Damaged { .. }));
     assert!(before == std::fs::read(&text).unwrap());
     assert!(matches!(refused(&foreign), StoreError::Damaged { .. }));
-    let transaction = ReadableDatabase::begin_read(&Database::open(&foreign).unwrap()).unwrap();
-    assert_eq!(transaction.list_tables().unwrap().count(), 1);
+    let database = Database::open(&foreign).unwrap();
+    assert_eq!(database.begin_read().unwrap().list_tables().unwrap().count(), 1);
 }
 
 #[test]

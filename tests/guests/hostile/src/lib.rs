@@ -29,6 +29,9 @@ static REVISION: [u8; 18] = *b"hostile-revision-A";
 /// Of requests, in mode `million`.
 const MILLION: u32 = 1_000_000;
 
+/// In mode `too-many`: just beyond what the host takes in one plan.
+const TOO_MANY: u32 = 10_001;
+
 /// In mode `huge`: more than the host takes from a guest, less than the guest's memory.
 const HUGE_BYTES: usize = 40 << 20;
 
@@ -121,6 +124,7 @@ fn misbehave(mode: &str, position: u32, mut request: Request, plan: &mut Plan) -
         "trap" => trap(),
         "error" => return Err("this batch is not to my liking".to_string()),
         "million" => plan.requests.extend((0..MILLION).map(|_| Request { body: Vec::new(), ..request.clone() })),
+        "too-many" => plan.requests.extend((0..TOO_MANY).map(|_| Request { body: Vec::new(), ..request.clone() })),
         "huge" => plan.requests.push(Request { body: vec![b' '; HUGE_BYTES], ..request }),
         "range" => plan.requests.push(Request { covers: vec![u32::MAX], ..request }),
         "left-out" => {}

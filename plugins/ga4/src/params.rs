@@ -1,0 +1,181 @@
+//! An event's parameters: named as the vendor wants, scalar, short, and not too many.
+
+use switchyard_sdk::prelude::*;
+
+use crate::rules::{
+    LONG_PARAMS, NAME_CHARACTERS_MAX, PARAMS_MAX, PERSONAL, Param, RESERVED_PARAMS, RESERVED_PREFIXES, Type,
+};
+use crate::settings::Nested;
+
+/// Writes members of an object as long as there is room, each name once.
+pub struct Params<'j> {
+    json: &'j mut JsonWriter,
+    characters_max: usize,
+    /// Where the names stand in the JSON.
+    names: [(u32, u8); PARAMS_MAX],
+    count: usize,
+    count_max: usize,
+}
+
+impl<'j> Params<'j> {
+    /// No parameters yet; values have at most so many characters.
+    pub fn new(json: &'j mut JsonWriter, characters_max: usize, count_max: usize) -> Params<'j> {
+        Params { json, characters_max, names: [(0, 0); PARAMS_MAX], count: 0, count_max: count_max.min(PARAMS_MAX) }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The writer, for a value that is no scalar.
+    pub fn json(&mut self) -> &mut JsonWriter {
+        self.json
+    }
+
+    /// Writes the name, when there is room and it is not there yet.
+    #[inline]
+    pub fn open(&mut self, name: &[u8]) -> bool {
+        if self.count == self.count_max {
+            return false;
+        }
+        let written = self.json.as_bytes();
+        let known = self.names[..self.count].iter().any(|(start, len)| {
+            usize::from(*len) == name.len() && written.get(*start as usize..*start as usize + name.len()) == Some(name)
+        });
+        if known {
+            return false;
+        }
+        self.json.raw_key(name);
+        let start = self.json.len() - name.len() - 2;
+        self.names[self.count] = (start as u32, name.len() as u8);
+        self.count += 1;
+        true
+    }
+
+    /// A property under the name that the vendor has for it.
+    #[inline]
+    pub fn mapped(&mut self, param: &Param, value: Value<'_>) {
+        let name = param.to.name();
+        match param.is {
+            Type::Number => self.number(name, value),
+            Type::Text if value.is_scalar() => self.text(name, value),
+            Type::Text => {}
+        }
+    }
+
+    /// A number, or a text that is one.
+    #[inline]
+    pub fn number(&mut self, name: &str, value: Value<'_>) {
+        if let Some(number) = value.number_text()
+            && self.open(name.as_bytes())
+        {
+            self.json.raw(number);
+        }
+    }
+
+    /// A text; other scalars are written as one, empty texts are left out.
+    #[inline]
+    pub fn text(&mut self, name: &str, value: Value<'_>) {
+        if value.is_string() {
+            self.scalar(name.as_bytes(), value);
+        } else if value.is_scalar() && self.open(name.as_bytes()) {
+            self.json.verbatim(b"\"");
+            self.json.verbatim(value.raw());
+            self.json.verbatim(b"\"");
+        }
+    }
+
+    /// A scalar as it is, but for texts that are too long, which are cut, and empty ones.
+    #[inline]
+    pub fn scalar(&mut self, name: &[u8], value: Value<'_>) {
+        if value.quoted().is_some_and(<[u8]>::is_empty) || !self.open(name) {
+            return;
+        }
+        let own = LONG_PARAMS.iter().find(|(long, _)| long.as_bytes() == name).map(|(_, max)| *max);
+        self.json.cut(value, own.unwrap_or(self.characters_max));
+    }
+
+    /// A property that no table has: under its own name, nested ones flattened or left out.
+    pub fn custom(&mut self, value: Value<'_>, nested: Nested) {
+        if is_personal(value.raw_key()) {
+            return;
+        }
+        if value.is_scalar() && is_valid_name(value.raw_key()) {
+            return self.scalar(value.raw_key(), value);
+        }
+        let mut name = String::new();
+        push_name(&mut name, &value.key());
+        self.flattened(&mut name, value, nested);
+    }
+
+    fn flattened(&mut self, name: &mut String, value: Value<'_>, nested: Nested) {
+        if value.is_scalar() {
+            if is_valid_name(name.as_bytes()) {
+                self.scalar(name.as_bytes(), value);
+            }
+            return;
+        }
+        // A longer name is refused, and so are all behind it.
+        if nested == Nested::Drop || name.len() >= NAME_CHARACTERS_MAX {
+            return;
+        }
+        let parent = name.len();
+        for (number, child) in value.children().enumerate() {
+            if self.count == self.count_max {
+                return;
+            }
+            name.push('_');
+            if value.is_array() {
+                name.push_str(&number.to_string());
+            } else {
+                push_name(name, &child.key());
+            }
+            self.flattened(name, child, nested);
+            name.truncate(parent);
+        }
+    }
+}
+
+/// A name with its spaces and other signs that may not be there as `_`.
+fn push_name(name: &mut String, key: &str) {
+    for character in key.trim().chars() {
+        name.push(if character.is_ascii_alphanumeric() { character } else { '_' });
+    }
+}
+
+/// Whether a parameter or user property may be called so.
+pub fn is_valid_name(name: &[u8]) -> bool {
+    let reserved = |name: &[u8]| {
+        let is = |reserved: &&str| name.starts_with(reserved.as_bytes());
+        RESERVED_PREFIXES.iter().any(is) || RESERVED_PARAMS.iter().any(|reserved| reserved.as_bytes() == name)
+    };
+    is_identifier(name) && name.len() <= NAME_CHARACTERS_MAX && !reserved(name) && !is_personal(name)
+}
+
+/// `[A-Za-z][A-Za-z0-9_]*`
+pub fn is_identifier(name: &[u8]) -> bool {
+    name.first().is_some_and(u8::is_ascii_alphabetic)
+        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
+
+fn is_personal(name: &[u8]) -> bool {
+    PERSONAL.iter().any(|personal| *personal != "name" && personal.as_bytes() == name)
+}
+
+/// Three letters in upper case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Currency([u8; 3]);
+
+impl Currency {
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// The code of a currency; None for what cannot be one.
+pub fn currency(text: &str) -> Option<Currency> {
+    let mut letters: [u8; 3] = text.trim_ascii().as_bytes().try_into().ok()?;
+    letters.make_ascii_uppercase();
+    letters.iter().all(u8::is_ascii_uppercase).then_some(Currency(letters))
+}

@@ -1,0 +1,346 @@
+//! The requests: which events share one, and what each event is called.
+
+use std::borrow::Cow;
+
+use switchyard_sdk::name;
+use switchyard_sdk::prelude::*;
+
+use crate::params::{Currency, Params, currency, is_identifier};
+use crate::rules::{
+    BACKDATE_US_MAX, BODY_BYTES_MAX, CAMPAIGN, CUSTOM, EVENTS, EVENTS_MAX, Items, NAME_CHARACTERS_MAX, PAGE,
+    PARAMS_MAX, RESERVED_EVENTS, RESERVED_PREFIXES, Rule, SCREEN, Worth,
+};
+use crate::settings::{Campaign, Ga4, OrderValue, Validation};
+use crate::{items, user};
+
+/// Bytes behind the last event.
+const CLOSING: &[u8] = b"]}";
+
+/// Plans a batch: events that agree in all that a request has once go together, 25 at most.
+pub fn plan(ga4: &Ga4, batch: &Batch, plan: &mut Plan) {
+    let mut groups = Groups::with_capacity(batch.len());
+    let mut named = Vec::with_capacity(batch.len());
+    for event in batch.iter() {
+        let name = match name_of(ga4, &event) {
+            Ok(name) => name,
+            Err(refusal) => {
+                refusal.into_fate(&event, plan);
+                named.push(Named { rule: &CUSTOM, name: Cow::Borrowed("") });
+                continue;
+            }
+        };
+        named.push(name);
+        if ga4.validation_behavior == Some(Validation::EnforceRecommendations)
+            && event.timestamp_us() < batch.now_ms() as i64 * 1_000 - BACKDATE_US_MAX
+        {
+            plan.reject(&event, "timestamp: is more than 72 hours ago");
+            continue;
+        }
+        // A request's beginning is the key of what shares it.
+        let added = groups.try_add(event.position(), |key| {
+            let mut json = JsonWriter::append_to(std::mem::take(key));
+            let written = user::write(ga4, &event, &mut json);
+            *key = json.into_bytes();
+            written
+        });
+        if let Err(reason) = added {
+            plan.reject(&event, reason);
+        }
+    }
+    for (beginning, positions) in groups.iter() {
+        requests(ga4, batch, beginning, positions, &named, plan);
+    }
+}
+
+/// The requests of events that share their beginning.
+fn requests(
+    ga4: &Ga4,
+    batch: &Batch,
+    beginning: &[u8],
+    positions: impl Iterator<Item = u32>,
+    named: &[Named<'_>],
+    plan: &mut Plan,
+) {
+    let mut positions = positions.peekable();
+    while positions.peek().is_some() {
+        let mut covers = Vec::new();
+        let mut json = JsonWriter::new();
+        json.verbatim(beginning);
+        let mut events = 0;
+        while let Some(position) = positions.peek().copied() {
+            let before = json.len();
+            let event = batch.event(position);
+            let written = write_events(ga4, &event, &named[position as usize], batch.now_ms(), &mut json);
+            let full = events + written > EVENTS_MAX || json.len() + CLOSING.len() > BODY_BYTES_MAX;
+            if full && !covers.is_empty() {
+                json.truncate(before);
+                break;
+            }
+            events += written;
+            covers.push(position);
+            positions.next();
+        }
+        json.verbatim(CLOSING);
+        plan.post(ga4.url.as_str())
+            .key("collect")
+            .json(json)
+            .covers(covers)
+            .secret_query("api_secret", &ga4.api_secret);
+    }
+}
+
+/// What an event becomes.
+struct Named<'a> {
+    rule: &'static Rule,
+    name: Cow<'a, str>,
+}
+
+/// Why an event is not sent.
+enum Refusal {
+    Skip(String),
+    Reject(&'static str),
+}
+
+impl Refusal {
+    fn into_fate(self, event: &Event<'_>, plan: &mut Plan) {
+        match self {
+            Refusal::Skip(reason) => plan.skip(event, reason),
+            Refusal::Reject(reason) => plan.reject(event, reason),
+        }
+    }
+}
+
+/// The vendor's name for an event, or why it is not sent.
+fn name_of<'a>(ga4: &'a Ga4, event: &Event<'a>) -> Result<Named<'a>, Refusal> {
+    let fixed = |rule: &'static Rule| Ok(Named { rule, name: Cow::Borrowed(rule.name) });
+    match event.kind() {
+        Kind::Track => track_name(ga4, event),
+        Kind::Page => fixed(&PAGE),
+        Kind::Screen if ga4.screen_event == "screen_view" => {
+            Ok(Named { rule: &SCREEN, name: Cow::Borrowed("screen_view") })
+        }
+        Kind::Screen => Ok(Named { rule: &SCREEN, name: Cow::Borrowed(&ga4.screen_event) }),
+        Kind::Group if event.group_id().is_none() => Err(Refusal::Reject("groupId: is missing")),
+        Kind::Group => Ok(Named { rule: &CUSTOM, name: Cow::Borrowed("join_group") }),
+        Kind::Identify => match ga4.identify_event {
+            Some(name) => Ok(Named { rule: &CUSTOM, name: Cow::Borrowed(name) }),
+            None => {
+                Err(Refusal::Skip("type: an identify has no event; its traits go with those that follow".to_string()))
+            }
+        },
+        Kind::Alias | Kind::Other => Err(Refusal::Skip("type: the vendor has no aliases".to_string())),
+    }
+}
+
+fn track_name<'a>(ga4: &'a Ga4, event: &Event<'a>) -> Result<Named<'a>, Refusal> {
+    let name = event.event_name().as_filled_str().ok_or(Refusal::Reject("event: is missing"))?;
+    if let Some((_, renamed)) = ga4.event_names.iter().find(|(from, _)| name::same(from, &name)) {
+        let rule = EVENTS.iter().find(|(_, rule)| rule.name == renamed).map_or(&CUSTOM, |(_, rule)| rule);
+        return checked(event, rule, Cow::Borrowed(renamed));
+    }
+    if let Some(rule) = name::lookup(EVENTS, &name) {
+        return checked(event, rule, Cow::Borrowed(rule.name));
+    }
+    let trimmed = match name {
+        Cow::Borrowed(name) => Cow::Borrowed(name.trim()),
+        Cow::Owned(name) => Cow::Owned(name.trim().to_string()),
+    };
+    let name = if trimmed.contains(' ') { Cow::Owned(trimmed.replace(' ', "_")) } else { trimmed };
+    checked(event, &CUSTOM, name)
+}
+
+/// A name that the vendor takes, of an event that has what it needs.
+fn checked<'a>(event: &Event<'_>, rule: &'static Rule, name: Cow<'a, str>) -> Result<Named<'a>, Refusal> {
+    if let Some(reason) = refused_name(&name) {
+        return Err(Refusal::Skip(format!(
+            "event: `{}` {reason}",
+            switchyard_sdk::text::cut(&name, 2 * NAME_CHARACTERS_MAX)
+        )));
+    }
+    if let Some(required) = rule.required {
+        let value = event.properties().child(required);
+        let is_said = value.is_number() || value.as_filled_str().is_some();
+        if !is_said {
+            return Err(Refusal::Reject("properties.order_id: is missing, and the vendor needs it as transaction_id"));
+        }
+    }
+    Ok(Named { rule, name })
+}
+
+/// Why the vendor does not take a name.
+pub fn refused_name(name: &str) -> Option<&'static str> {
+    if name.len() > NAME_CHARACTERS_MAX {
+        return Some("has more than 40 characters");
+    }
+    if RESERVED_EVENTS.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+        return Some("is reserved by the vendor");
+    }
+    if !is_identifier(name.as_bytes()) {
+        return Some("must begin with a letter and have only letters, digits and _");
+    }
+    None
+}
+
+/// Writes the event, and where the campaign is told by an event of its own, that one before it.
+/// Returns how many were written.
+fn write_events(ga4: &Ga4, event: &Event<'_>, named: &Named<'_>, now_ms: u64, json: &mut JsonWriter) -> usize {
+    let campaign = event.context().child("campaign");
+    let has_campaign = matches!(event.kind(), Kind::Track | Kind::Page | Kind::Screen)
+        && CAMPAIGN.iter().any(|param| campaign.child(param.from).quoted().is_some_and(|quoted| !quoted.is_empty()));
+    let mut written = 1;
+    if has_campaign && ga4.campaign == Campaign::Event {
+        begin(event, "campaign_details", now_ms, json);
+        let mut params = Params::new(json, ga4.value_characters_max, PARAMS_MAX);
+        session(ga4, event, &mut params);
+        campaign_params(campaign, &mut params);
+        json.verbatim(b"}}");
+        written += 1;
+    }
+    begin(event, &named.name, now_ms, json);
+    let mut params = Params::new(json, ga4.value_characters_max, PARAMS_MAX);
+    session(ga4, event, &mut params);
+    match event.kind() {
+        Kind::Group => {
+            if let Some(id) = event.group_id()
+                && params.open(b"group_id")
+            {
+                let cut = switchyard_sdk::text::cut(&id, ga4.value_characters_max);
+                params.json().value(cut);
+            }
+        }
+        Kind::Identify => {}
+        _ => event_params(ga4, event, named.rule, &mut params),
+    }
+    if has_campaign && ga4.campaign == Campaign::Params {
+        campaign_params(campaign, &mut params);
+    }
+    if !matches!(event.kind(), Kind::Group | Kind::Identify) {
+        custom_params(ga4, event, named.rule, &mut params);
+    }
+    json.verbatim(b"}}");
+    written
+}
+
+fn begin(event: &Event<'_>, name: &str, now_ms: u64, json: &mut JsonWriter) {
+    json.begin_object();
+    json.member(key!("name"), name);
+    // A time to come is refused; without one the event happened when it arrives.
+    if event.timestamp_us() <= now_ms as i64 * 1_000 && event.timestamp_us() >= 0 {
+        json.member(key!("timestamp_micros"), event.timestamp_us());
+    }
+    json.verbatim(b",\"params\":{");
+}
+
+fn session(ga4: &Ga4, event: &Event<'_>, params: &mut Params<'_>) {
+    if let Some(session) = user::session_id(event)
+        && params.open(b"session_id")
+    {
+        params.json().value(switchyard_sdk::text::cut(&session, ga4.value_characters_max));
+    }
+    params.number("engagement_time_msec", event.properties().child("engagement_time_msec"));
+    if params.open(b"engagement_time_msec") {
+        params.json().value(ga4.engagement_time_msec);
+    }
+}
+
+fn campaign_params(campaign: Value<'_>, params: &mut Params<'_>) {
+    for param in CAMPAIGN {
+        params.mapped(param, campaign.child(param.from));
+    }
+}
+
+/// What the vendor has a name for.
+fn event_params(ga4: &Ga4, event: &Event<'_>, rule: &Rule, params: &mut Params<'_>) {
+    let properties = event.properties();
+    let page = if event.kind() == Kind::Page { event.context().child("page") } else { properties };
+    for param in rule.params {
+        let value = properties.child(param.from);
+        params.mapped(param, if value.is_null() { page.child(param.from) } else { value });
+    }
+    if event.kind() == Kind::Screen {
+        params.text("screen_name", event.page_name());
+    }
+    let products = properties.first(&["products", "items"]);
+    if products.is_array() {
+        items::write(params, ga4, products.children(), true);
+    } else if rule.items == Items::Product {
+        items::write(params, ga4, std::iter::once(properties), false);
+    }
+    money(ga4, properties, rule, params);
+}
+
+/// The value and its currency: only both together, for the vendor drops a value without currency.
+fn money(ga4: &Ga4, properties: Value<'_>, rule: &Rule, params: &mut Params<'_>) {
+    let given = properties.child("currency").as_str().and_then(|text| currency(&text));
+    let code = given.as_ref().map(Currency::as_str).or(ga4.default_currency.as_deref());
+    let Some(code) = code else { return };
+    let amount = amount(ga4, properties, rule);
+    if given.is_none() && matches!(amount, Amount::None) {
+        return;
+    }
+    if params.open(b"currency") {
+        params.json().value(code);
+    }
+    match amount {
+        Amount::Given(number) if params.open(b"value") => params.json().raw(number),
+        Amount::Computed(number) if params.open(b"value") => params.json().value(number),
+        _ => {}
+    }
+}
+
+/// What an event is worth.
+enum Amount<'a> {
+    None,
+    /// A JSON number of the event.
+    Given(&'a [u8]),
+    Computed(f64),
+}
+
+fn amount<'a>(ga4: &Ga4, properties: Value<'a>, rule: &Rule) -> Amount<'a> {
+    let keys: &[&str] = match (rule.worth, ga4.order_value) {
+        (Worth::Given | Worth::Product, _) => &["value"],
+        (Worth::Order, OrderValue::Total) => &["total", "revenue", "value"],
+        (Worth::Order, OrderValue::Revenue) => &["revenue", "total", "value"],
+        (Worth::Order, OrderValue::Value) => &["value", "total", "revenue"],
+    };
+    if let Some(number) = keys.iter().find_map(|key| properties.child(key).number_text()) {
+        return Amount::Given(number);
+    }
+    if rule.worth != Worth::Product {
+        return Amount::None;
+    }
+    match number(properties.child("price")) {
+        Some(price) => {
+            let product = price * number(properties.child("quantity")).unwrap_or(1.0);
+            // To the millionth, which is finer than any price and coarser than a double's noise.
+            Amount::Computed((product * 1e6).round() / 1e6)
+        }
+        None => Amount::None,
+    }
+}
+
+fn number(value: Value<'_>) -> Option<f64> {
+    std::str::from_utf8(value.number_text()?).ok()?.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// The properties that no table has, as long as there is room.
+fn custom_params(ga4: &Ga4, event: &Event<'_>, rule: &Rule, params: &mut Params<'_>) {
+    let properties = event.properties();
+    let is_product = rule.items == Items::Product && !properties.first(&["products", "items"]).is_array();
+    for value in properties.children() {
+        if params.count() == PARAMS_MAX {
+            return;
+        }
+        let key = value.raw_key();
+        let told = match key {
+            b"products" | b"items" => value.is_array(),
+            b"value" | b"currency" | b"engagement_time_msec" => true,
+            b"total" | b"revenue" => rule.worth == Worth::Order,
+            b"name" => event.kind() == Kind::Screen || is_product,
+            _ => is_product && items::is_product_field(key),
+        };
+        if !told && !rule.params.iter().any(|param| param.from.as_bytes() == key) {
+            params.custom(value, ga4.nested);
+        }
+    }
+}

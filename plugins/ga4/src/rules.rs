@@ -1,0 +1,254 @@
+//! The vendor's tables: which event becomes which, what its parameters are called, what is reserved.
+
+use switchyard_sdk::Key;
+use switchyard_sdk::key;
+
+/// Bounds. Source: the protocol's page on limitations.
+pub const EVENTS_MAX: usize = 25;
+pub const PARAMS_MAX: usize = 25;
+pub const USER_PROPERTIES_MAX: usize = 25;
+pub const NAME_CHARACTERS_MAX: usize = 40;
+pub const VALUE_CHARACTERS_MAX: usize = 100;
+pub const VALUE_CHARACTERS_MAX_360: usize = 500;
+pub const USER_PROPERTY_NAME_CHARACTERS_MAX: usize = 24;
+pub const USER_PROPERTY_VALUE_CHARACTERS_MAX: usize = 36;
+pub const USER_ID_CHARACTERS_MAX: usize = 256;
+pub const ITEMS_MAX: usize = 200;
+pub const CUSTOM_ITEM_PARAMS_MAX: usize = 10;
+/// A body must have less than 130 kB.
+pub const BODY_BYTES_MAX: usize = 129_999;
+/// Items of one event stop here, so that an event always fits into a request of its own.
+pub const ITEMS_BYTES_MAX: usize = 100_000;
+/// How far back an event's time may lie: 72 hours.
+pub const BACKDATE_US_MAX: i64 = 72 * 3_600 * 1_000_000;
+
+/// Parameters that may be longer than others, in characters.
+pub const LONG_PARAMS: &[(&str, usize)] = &[("page_title", 300), ("page_referrer", 420), ("page_location", 1_000)];
+
+/// What a parameter must be. What it is not and cannot be made is left out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Type {
+    /// A text; numbers are written as one.
+    Text,
+    /// A number; texts that are numbers are written as one.
+    Number,
+}
+
+/// A property and the parameter that it becomes.
+#[derive(Clone, Copy, Debug)]
+pub struct Param {
+    pub from: &'static str,
+    pub to: Key,
+    pub is: Type,
+}
+
+/// Where the items of an event come from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Items {
+    /// `properties.products`.
+    Products,
+    /// The properties are one product, unless there are `products`.
+    Product,
+}
+
+/// Where the value of an event comes from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Worth {
+    /// `value`.
+    Given,
+    /// Total, revenue or value, by the setting.
+    Order,
+    /// `value`, else price times quantity.
+    Product,
+}
+
+/// One of the vendor's events.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    pub name: &'static str,
+    pub params: &'static [Param],
+    pub items: Items,
+    pub worth: Worth,
+    /// A property without which the event cannot be sent.
+    pub required: Option<&'static str>,
+}
+
+const fn text(from: &'static str, to: Key) -> Param {
+    Param { from, to, is: Type::Text }
+}
+
+const fn number(from: &'static str, to: Key) -> Param {
+    Param { from, to, is: Type::Number }
+}
+
+const fn event(name: &'static str, params: &'static [Param]) -> Rule {
+    Rule { name, params, items: Items::Products, worth: Worth::Given, required: None }
+}
+
+const fn product(name: &'static str, params: &'static [Param]) -> Rule {
+    Rule { name, params, items: Items::Product, worth: Worth::Product, required: None }
+}
+
+const fn order(name: &'static str, required: Option<&'static str>) -> Rule {
+    Rule { name, params: ORDER, items: Items::Products, worth: Worth::Order, required }
+}
+
+const ORDER: &[Param] = &[
+    text("order_id", key!("transaction_id")),
+    number("tax", key!("tax")),
+    number("shipping", key!("shipping")),
+    text("coupon", key!("coupon")),
+    text("affiliation", key!("affiliation")),
+];
+
+const LIST: &[Param] = &[text("list_id", key!("item_list_id")), text("category", key!("item_list_name"))];
+
+const CLICK: &[Param] = &[text("list_id", key!("item_list_id")), text("list_name", key!("item_list_name"))];
+
+const PROMOTION: &[Param] = &[
+    text("promotion_id", key!("promotion_id")),
+    text("name", key!("promotion_name")),
+    text("creative", key!("creative_name")),
+    text("position", key!("creative_slot")),
+];
+
+const METHOD: &[Param] = &[text("method", key!("method"))];
+
+/// The e-commerce events, in lower case. Source: the vendor's recommended events, and the names of
+/// the Segment specification, versions 2 and 1.
+pub const EVENTS: &[(&str, Rule)] = &[
+    ("products searched", event("search", &[text("query", key!("search_term"))])),
+    ("product list viewed", event("view_item_list", LIST)),
+    ("viewed product category", event("view_item_list", LIST)),
+    ("promotion viewed", event("view_promotion", PROMOTION)),
+    ("viewed promotion", event("view_promotion", PROMOTION)),
+    ("promotion clicked", event("select_promotion", PROMOTION)),
+    ("clicked promotion", event("select_promotion", PROMOTION)),
+    ("product clicked", product("select_item", CLICK)),
+    ("product viewed", product("view_item", &[])),
+    ("viewed product", product("view_item", &[])),
+    ("product added", product("add_to_cart", &[])),
+    ("added product", product("add_to_cart", &[])),
+    ("product removed", product("remove_from_cart", &[])),
+    ("removed product", product("remove_from_cart", &[])),
+    ("cart viewed", order("view_cart", None)),
+    ("checkout started", order("begin_checkout", None)),
+    ("checkout step completed", event("add_shipping_info", &[text("shipping_method", key!("shipping_tier"))])),
+    ("payment info entered", event("add_payment_info", &[text("payment_method", key!("payment_type"))])),
+    ("order completed", order("purchase", Some("order_id"))),
+    ("completed order", order("purchase", Some("order_id"))),
+    ("order refunded", order("refund", Some("order_id"))),
+    ("product added to wishlist", product("add_to_wishlist", &[])),
+    ("product shared", product("share", &[text("share_via", key!("method")), text("product_id", key!("item_id"))])),
+    ("cart shared", event("share", &[text("share_via", key!("method")), text("cart_id", key!("item_id"))])),
+    ("signed up", event("sign_up", METHOD)),
+    ("signed in", event("login", METHOD)),
+    ("lead", event("generate_lead", &[])),
+    ("lead generated", event("generate_lead", &[])),
+    ("generate lead", event("generate_lead", &[])),
+];
+
+/// A track event that is in no table: its own name, its properties as they are.
+pub const CUSTOM: Rule = event("", &[]);
+
+/// What a page becomes; what `properties` lacks comes from `context.page`.
+pub const PAGE: Rule = event(
+    "page_view",
+    &[text("url", key!("page_location")), text("title", key!("page_title")), text("referrer", key!("page_referrer"))],
+);
+
+/// What a screen becomes; the name is a setting, because the vendor reserves `screen_view`.
+pub const SCREEN: Rule = event("", &[]);
+
+/// A product's fields and what an item calls them. Source: the vendor's item parameters.
+pub const ITEM: &[Param] = &[
+    text("product_id", key!("item_id")),
+    text("name", key!("item_name")),
+    text("coupon", key!("coupon")),
+    number("discount", key!("discount")),
+    number("position", key!("index")),
+    text("brand", key!("item_brand")),
+    text("category", key!("item_category")),
+    text("category2", key!("item_category2")),
+    text("category3", key!("item_category3")),
+    text("category4", key!("item_category4")),
+    text("category5", key!("item_category5")),
+    text("variant", key!("item_variant")),
+    number("price", key!("price")),
+    number("quantity", key!("quantity")),
+    text("affiliation", key!("affiliation")),
+    text("list_id", key!("item_list_id")),
+    text("list_name", key!("item_list_name")),
+];
+
+/// Fields of a product that no report shows: they are not sent.
+pub const PRODUCT_NOT_SENT: &[&str] = &["url", "image_url"];
+
+/// `context.campaign` as parameters. Source: the vendor's event campaign_details.
+pub const CAMPAIGN: &[Param] = &[
+    text("id", key!("campaign_id")),
+    text("name", key!("campaign")),
+    text("source", key!("source")),
+    text("medium", key!("medium")),
+    text("term", key!("term")),
+    text("content", key!("content")),
+];
+
+/// Event names that only the vendor's own tags may send.
+pub const RESERVED_EVENTS: &[&str] = &[
+    "ad_activeview",
+    "ad_click",
+    "ad_exposure",
+    "ad_impression",
+    "ad_query",
+    "adunit_exposure",
+    "app_clear_data",
+    "app_install",
+    "app_update",
+    "app_remove",
+    "app_store_refund",
+    "app_store_subscription_cancel",
+    "app_store_subscription_convert",
+    "app_store_subscription_renew",
+    "error",
+    "first_open",
+    "first_visit",
+    "in_app_purchase",
+    "notification_dismiss",
+    "notification_foreground",
+    "notification_open",
+    "notification_receive",
+    "os_update",
+    "screen_view",
+    "session_start",
+    "user_engagement",
+];
+
+/// What neither event names nor parameters nor user properties may begin with.
+pub const RESERVED_PREFIXES: &[&str] = &["_", "firebase_", "ga_", "google_", "gtag."];
+
+pub const RESERVED_PARAMS: &[&str] = &["firebase_conversion"];
+
+pub const RESERVED_USER_PROPERTIES: &[&str] =
+    &["first_open_time", "first_visit_time", "last_deep_link_referrer", "user_id", "first_open_after_install"];
+
+/// What identifies a person. The vendor's terms forbid to send it in the clear, in any parameter.
+pub const PERSONAL: &[&str] = &[
+    "email",
+    "phone",
+    "firstName",
+    "first_name",
+    "firstname",
+    "lastName",
+    "last_name",
+    "lastname",
+    "name",
+    "username",
+    "address",
+    "birthday",
+    "birthdate",
+    "avatar",
+];
+
+/// Names under which senders give the vendor's own ids in `integrations`.
+pub const INTEGRATIONS: &[&str] = &["Google Analytics 4", "Google Analytics 4 Web", "GA4", "ga4"];
