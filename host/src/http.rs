@@ -18,8 +18,8 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// A body that is whole or streamed.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -49,6 +49,16 @@ pub fn json(status: StatusCode, value: &impl serde::Serialize) -> Response<Body>
     whole(status, "application/json", body)
 }
 
+/// The next connection, once there is room for it.
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let permit = permits.clone().acquire_owned().await.expect("the permits are never closed");
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, permit))
+}
+
 /// Serves until `stop` says true; then takes no more connections, finishes what is open and returns.
 pub async fn serve<H, F>(listener: TcpListener, limits: ServeLimits, handler: H, mut stop: watch::Receiver<bool>)
 where
@@ -60,17 +70,18 @@ where
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(limits.head_ms_max))
-        .pipeline_flush(true);
+        .pipeline_flush(true)
+        // A client that has sent its whole request and closes its side still gets its answer.
+        .half_close(true);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(30));
     let graceful = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(limits.connections_max));
     loop {
-        let permit = permits.clone().acquire_owned().await.expect("the permits are never closed");
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &permits) => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        let (stream, peer) = match accepted {
+        let (stream, peer, permit) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, most likely: give open connections time to end.

@@ -49,6 +49,9 @@ pub enum IngestError {
     /// The body is not what it should be.
     #[error(transparent)]
     Body(#[from] BodyError),
+    /// The body's only event is no event.
+    #[error("{}", .0.message)]
+    Refused(Rejection),
     /// The queue did not take the events.
     #[error(transparent)]
     Append(#[from] AppendError),
@@ -75,6 +78,10 @@ impl IngestError {
                 (StatusCode::PAYLOAD_TOO_LARGE, error.code())
             }
             IngestError::Body(error) => (StatusCode::BAD_REQUEST, error.code()),
+            IngestError::Refused(rejection) if rejection.code == "too_large" => {
+                (StatusCode::PAYLOAD_TOO_LARGE, rejection.code)
+            }
+            IngestError::Refused(rejection) => (StatusCode::BAD_REQUEST, rejection.code),
             IngestError::Append(AppendError::Full { .. }) => (StatusCode::TOO_MANY_REQUESTS, "queue_full"),
             IngestError::Append(AppendError::DiskReserve { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "disk_full"),
             IngestError::Append(AppendError::Poisoned(_)) => (StatusCode::SERVICE_UNAVAILABLE, "store_failed"),

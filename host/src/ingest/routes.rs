@@ -81,7 +81,12 @@ async fn take(gate: &Gate, request: Request<Incoming>, peer: IpAddr) -> Result<R
     let bytes = body::read(&head.headers, incoming, gate.limits.body_bytes_max, gate.limits.read_timeout_ms).await?;
     let checked = check(gate, &bytes, form, peer)?;
     let pipelines = pipelines(&keys, head_key, &checked)?;
-    settle(gate, checked, pipelines).await
+    let refused_single = matches!(form, Form::Single(_)).then(|| checked.rejected.first().cloned()).flatten();
+    let response = settle(gate, checked, pipelines).await?;
+    match refused_single {
+        Some(rejection) => Err(IngestError::Refused(rejection)),
+        None => Ok(response),
+    }
 }
 
 /// About how many bytes a body will hold in memory.

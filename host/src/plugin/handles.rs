@@ -134,17 +134,23 @@ impl Held {
     }
 }
 
-/// The secrets of one destination, by handle.
-#[derive(Clone, Debug, Default)]
+/// The secrets of one destination, by handle. Debug prints none of the values.
+#[derive(Clone, Default)]
 pub struct Handles {
     held: HashMap<String, Held>,
     /// All forms in which the values may appear in texts, longest first.
     hidden: Vec<(String, String)>,
 }
 
+impl fmt::Debug for Handles {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_map().entries(&self.held).finish()
+    }
+}
+
 impl Handles {
     /// Adds a secret and returns its handle.
-    pub(super) fn hold(&mut self, handle: String, held: Held) {
+    pub fn hold(&mut self, handle: String, held: Held) {
         let value = held.value.reveal();
         let json = serde_json::to_string(value).expect("a text can be written to memory");
         let forms = [value.to_string(), percent_encoded(value), json[1..json.len() - 1].to_string()];

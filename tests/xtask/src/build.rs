@@ -5,10 +5,8 @@ use std::path::PathBuf;
 use crate::command::{cargo, command, quiet, step};
 use crate::{Failure, root, target};
 
-/// What every build, check and test of the host names, always the same: another selection would
-/// unify features otherwise and compile the dependencies again.
-pub const HOST_PACKAGES: [&str; 8] =
-    ["-p", "switchyard", "-p", "switchyard-tests", "-p", "xtask", "-p", "switchyard-sdk"];
+/// What plugins are written with.
+const SDK: &str = "switchyard-sdk";
 
 /// Where plugins are compiled to.
 pub const GUEST_TARGET: &str = "wasm32-unknown-unknown";
@@ -28,9 +26,9 @@ pub struct Guest {
 /// The release daemon, then every plugin and guest with it.
 pub fn all() -> Result<(), Failure> {
     guest_target()?;
-    let mut arguments = vec!["build", "--release"];
-    arguments.extend(HOST_PACKAGES);
-    step("build the daemon", &mut cargo(&arguments))?;
+    // The workspace's default members, as every check of the host takes them: another selection would
+    // unify features otherwise and compile the dependencies again.
+    step("build the daemon", &mut cargo(&["build", "--release"]))?;
     guests()?.iter().try_for_each(build_guest)
 }
 
@@ -70,6 +68,12 @@ fn package_name(folder: &std::path::Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let name = text.lines().find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
     name.map(str::to_string).ok_or_else(|| format!("{}: no package name", path.display()))
+}
+
+/// `-p` and the package, for the SDK and each plugin: what is also checked natively.
+pub fn native_guests() -> Result<Vec<String>, Failure> {
+    let plugins = guests()?.into_iter().filter(|guest| guest.kind == "plugins").map(|guest| guest.package);
+    Ok(std::iter::once(SDK.to_string()).chain(plugins).flat_map(|package| ["-p".to_string(), package]).collect())
 }
 
 /// Installs the target that plugins are compiled to, when it is missing.

@@ -1,6 +1,6 @@
 //! All checks and all tests, as .ci/run runs them.
 
-use crate::build::{GUEST_TARGET, HOST_PACKAGES, guests};
+use crate::build::{GUEST_TARGET, guests, native_guests};
 use crate::command::{cargo, step};
 use crate::{Failure, build, clients, suite};
 
@@ -23,9 +23,7 @@ pub fn all() -> Result<(), Failure> {
 }
 
 fn lint_host() -> Result<(), Failure> {
-    let mut arguments = vec!["clippy", "--release", "--all-targets"];
-    arguments.extend(HOST_PACKAGES);
-    arguments.extend(["--", "-D", "warnings"]);
+    let arguments = ["clippy", "--release", "--all-targets", "--", "-D", "warnings"];
     step("lints of the host", &mut cargo(&arguments))
 }
 
@@ -40,7 +38,13 @@ fn lint_guests() -> Result<(), Failure> {
 }
 
 fn document() -> Result<(), Failure> {
-    let mut arguments = vec!["doc", "--release", "--no-deps"];
-    arguments.extend(HOST_PACKAGES);
-    step("documentation", cargo(&arguments).env("RUSTDOCFLAGS", "-D warnings"))
+    let guests = native_guests()?;
+    let mut of_guests = vec!["doc", "--release", "--no-deps"];
+    of_guests.extend(guests.iter().map(String::as_str));
+    for (name, arguments) in
+        [("documentation", &["doc", "--release", "--no-deps"][..]), ("documentation of the plugins", &of_guests)]
+    {
+        step(name, cargo(arguments).env("RUSTDOCFLAGS", "-D warnings"))?;
+    }
+    Ok(())
 }

@@ -7,9 +7,9 @@ use switchyard_tests::expect::{SOON, eventually};
 use crate::clients::{BATCH, flood};
 use crate::daemons;
 use crate::forwarder::Forwarder;
-use crate::orders::Orders;
 use crate::sink::Sink;
 use crate::table::{Aim, Row, median};
+use crate::templates::Template;
 
 const ROUNDS: usize = 3;
 /// Batches in a round; each event has a user of its own, so ga4 plans a request an event.
@@ -51,7 +51,7 @@ fn forwarder_per_second() -> anyhow::Result<f64> {
 }
 
 fn per_second(address: &str, sink: &Sink) -> anyhow::Result<f64> {
-    let orders = Orders::new();
+    let orders = Template::order();
     let started = Instant::now();
     flood(address, "wk_test", move |number| {
         let first = number * BATCH as u64;

@@ -4,13 +4,12 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use serde_json::json;
-use switchyard_tests::shop;
+use switchyard_tests::daemon::Daemon;
 
 use crate::clients::{BATCH, flood};
 use crate::daemons;
 use crate::table::{Aim, Row, median};
+use crate::templates::Template;
 
 const ROUNDS: usize = 3;
 const ROUND: Duration = Duration::from_secs(4);
@@ -20,8 +19,8 @@ const EVENT_BYTES: usize = 1024;
 pub fn rows() -> anyhow::Result<Vec<Row>> {
     let mut ratios = Vec::new();
     let mut detail = String::new();
-    for round in 0..ROUNDS {
-        let (events_per_second, group) = durable(round)?;
+    for _ in 0..ROUNDS {
+        let (events_per_second, group) = durable()?;
         let raw_per_second = raw(group)?;
         ratios.push(events_per_second / raw_per_second);
         detail = format!(
@@ -39,25 +38,19 @@ pub fn rows() -> anyhow::Result<Vec<Row>> {
 }
 
 /// Events a second, and the bytes of a commit.
-fn durable(round: usize) -> anyhow::Result<(f64, usize)> {
+fn durable() -> anyhow::Result<(f64, usize)> {
     let daemon = daemons::without_destinations();
     let end = Instant::now() + ROUND;
-    let commits = |daemon: &switchyard_tests::daemon::Daemon| {
-        daemon.admin_get("/api/v1/status").json()["store"]["commits"].as_u64().unwrap_or(0)
-    };
+    let commits = |daemon: &Daemon| daemon.admin_get("/api/v1/status").json()["store"]["commits"].as_u64().unwrap_or(0);
+    let template = Template::padded(EVENT_BYTES);
     let before = commits(&daemon);
     let (took, requests) = flood(&daemons::address(&daemon), "wk_test", move |number| {
-        (Instant::now() < end).then(|| batch(round, number))
+        let first = number * BATCH as u64;
+        (Instant::now() < end).then(|| template.batch(first..first + BATCH as u64))
     })?;
     let events = requests * BATCH as u64;
     let group = events as usize * EVENT_BYTES / (commits(&daemon) - before).max(1) as usize;
     Ok((events as f64 / took.as_secs_f64(), group))
-}
-
-fn batch(round: usize, number: u64) -> Bytes {
-    let event = |at: usize| shop::padded(&format!("ingest-{round}-{number}-{at}"), EVENT_BYTES);
-    let events: Vec<serde_json::Value> = (0..BATCH).map(event).collect();
-    Bytes::from(json!({"batch": events}).to_string())
 }
 
 /// Events a second that a file takes, synced after each group of so many bytes.

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use switchyard_tests::runtime;
 
 use crate::clients::{BATCH, CONNECTIONS, Client};
-use crate::orders::Orders;
 use crate::sink::Sink;
 use crate::table::{Aim, Row};
+use crate::templates::Template;
 use crate::{daemons, end_to_end};
 
 const DURATION: Duration = Duration::from_secs(8);
@@ -49,7 +49,7 @@ pub fn steady(address: &str, events_per_second: f64, duration: Duration) -> anyh
     // Each connection sends its share, at its own offset.
     let period = Duration::from_secs_f64(CONNECTIONS as f64 * BATCH as f64 / events_per_second);
     runtime().block_on(async move {
-        let orders = Arc::new(Orders::new());
+        let orders = Arc::new(Template::order());
         let mut tasks = Vec::new();
         for connection in 0..CONNECTIONS {
             let mut client = Client::connect(&address, "wk_test").await?;

@@ -10,12 +10,12 @@ mod end_to_end;
 mod forwarder;
 mod ingest;
 mod latency;
-mod orders;
 mod plan;
 mod scan;
 mod sink;
 mod swaps;
 mod table;
+mod templates;
 
 use table::Row;
 

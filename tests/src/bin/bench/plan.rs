@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use switchyard_tests::{cli, paths};
 use tempfile::TempDir;
 
-use crate::orders::Orders;
 use crate::table::{Aim, Row, median};
+use crate::templates::Template;
 
 const ROUNDS: usize = 5;
 const SECONDS: &str = "1";
@@ -41,8 +41,8 @@ pub fn rows() -> anyhow::Result<Vec<Row>> {
 
 /// A hundred orders of as many users, and settings.
 fn files(id: &str) -> anyhow::Result<TempDir> {
-    let orders = Orders::new();
-    let lines: String = (0..100).map(|number| orders.order(number) + "\n").collect();
+    let orders = Template::order();
+    let lines: String = (0..100).map(|number| orders.event(number) + "\n").collect();
     let settings = match id {
         "ga4" => json!({"measurement_id": "G-1", "api_secret": "secret"}),
         "mixpanel" => json!({"project_token": "token"}),
