@@ -23,6 +23,10 @@ const START: Duration = Duration::from_secs(60);
 /// How long an orderly end may take: longer than the default grace of the drain.
 const END: Duration = Duration::from_secs(30);
 
+/// Of the log, when a test fails.
+const LOG_LINES_SHOWN: usize = 30;
+const LOG_LINE_CHARS_SHOWN: usize = 400;
+
 /// Where a daemon has its files.
 enum Home {
     /// Gone when the daemon is dropped.
@@ -381,8 +385,10 @@ impl Drop for Daemon {
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
-            let shown = &lines[lines.len().saturating_sub(40)..];
-            eprintln!("--- the end of the daemon's log ---\n{}\n---", shown.join("\n"));
+            eprintln!("--- the end of the daemon's log ---");
+            for line in &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..] {
+                eprintln!("{}", line.chars().take(LOG_LINE_CHARS_SHOWN).collect::<String>());
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ fn events(name: &str, count: usize) -> Vec<Value> {
 
 /// A webhook that takes arrays of events.
 fn batching(vendors: &StandIn) -> Destination {
-    Destination::webhook("webhook", &vendors.url()).setting("batch", true)
+    Destination::webhook("webhook", &vendors.url()).setting("batching", "array")
 }
 
 fn mentions(text: &'static str) -> impl Fn(&Recorded) -> bool + Send + Sync {

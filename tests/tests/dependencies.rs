@@ -6,16 +6,23 @@ use std::process::Command;
 use serde_json::Value;
 use switchyard_tests::paths;
 
+/// What is compiled here; other platforms' dependencies are not fetched.
 fn packages() -> Vec<Value> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_string());
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", &platform()])
         .current_dir(paths::root())
         .output()
         .expect("cargo runs the tests");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
     metadata["packages"].as_array().cloned().unwrap_or_default()
+}
+
+fn platform() -> String {
+    let output = Command::new("rustc").arg("-vV").output().expect("rustc is beside cargo");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc names its host").to_string()
 }
 
 fn rules() -> toml::Table {

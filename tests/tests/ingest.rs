@@ -288,6 +288,4 @@ fn browsers_are_let_in() {
         .answer();
     assert!(matches!(preflight.status, 200 | 204), "{}", preflight.status);
     assert!(preflight.header("access-control-allow-origin").is_some());
-    let settings = Request::get(bench.daemon.url("/v1/projects/wk_test/settings")).answer();
-    assert_eq!(settings.json()["integrations"]["Segment.io"]["apiKey"], "wk_test", "{}", settings.text());
 }

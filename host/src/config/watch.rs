@@ -1,11 +1,11 @@
 //! Tells when a file or a directory may have changed. Uses the system's notification; nothing polls.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use notify::{RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
-/// Reports changes below some directories, merged: a report says "look again", not what changed.
+/// Reports changes in a directory, merged: a report says "look again", not what changed.
 pub struct Watch {
     /// Keeps the notification alive.
     _watcher: notify::RecommendedWatcher,
@@ -13,19 +13,23 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches directories, not what is below them. An editor that replaces a file is noticed.
-    pub fn directories(directories: &[PathBuf]) -> anyhow::Result<Watch> {
+    /// Watches the files of a directory that `concerns` names, not what is below them. A file that is
+    /// replaced is noticed, as editors and deployments do it. Others, such as a log that is written
+    /// beside the configuration, wake nobody.
+    pub fn directory(directory: &Path, concerns: impl Fn(&Path) -> bool + Send + 'static) -> anyhow::Result<Watch> {
         let (report, changes) = mpsc::channel(1);
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let reading_only = matches!(&event, Ok(event) if event.kind.is_access() && !closed_after_writing(event));
-            if !reading_only {
+            let may_matter = match &event {
+                Ok(event) if event.kind.is_access() && !closed_after_writing(event) => false,
+                Ok(event) => event.need_rescan() || event.paths.iter().any(|path| concerns(path)),
+                Err(_) => true,
+            };
+            if may_matter {
                 // A full channel already says "look again".
                 let _ = report.try_send(());
             }
         })?;
-        for directory in directories {
-            watcher.watch(Path::new(directory), RecursiveMode::NonRecursive)?;
-        }
+        watcher.watch(directory, RecursiveMode::NonRecursive)?;
         Ok(Watch { _watcher: watcher, changes })
     }
 

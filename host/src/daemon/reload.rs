@@ -52,7 +52,8 @@ impl Daemon {
                 continue;
             }
             let revision = changing.plugins.get(&destination.plugin);
-            let active = changing.destinations.ready(destination, revision).await?;
+            let place = || format!("{}:{}", next.path.display(), destination.line);
+            let active = changing.destinations.ready(destination, revision).await.with_context(place)?;
             match old.contains_key(&destination.id) {
                 true => changed.push(active),
                 false => started.push((pipeline.clone(), active)),

@@ -198,16 +198,27 @@ async fn watch_files(daemon: Arc<Daemon>, mut stopped: watch::Receiver<bool>) {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => Path::new(".").to_path_buf(),
     };
+    let config_name = config_path.file_name().map(ToOwned::to_owned);
+    // A mounted directory is replaced as a whole through a link whose name begins with two dots.
+    let is_config = move |path: &Path| {
+        let name = path.file_name();
+        name == config_name.as_deref() || name.is_some_and(|name| name.as_encoded_bytes().starts_with(b".."))
+    };
+    let is_plugin = |path: &Path| path.extension().is_some_and(|extension| extension == "wasm");
     tokio::select! {
-        () = each_change(config_directory, || daemon.reload_config(&config_path)) => {}
-        () = each_change(plugin_directory, || daemon.reload_plugins()) => {}
+        () = each_change(config_directory, is_config, || daemon.reload_config(&config_path)) => {}
+        () = each_change(plugin_directory, is_plugin, || daemon.reload_plugins()) => {}
         _ = stopped.wait_for(|stopped| *stopped) => {}
     }
 }
 
-/// Calls `look` after each change in a directory. Returns only when it cannot be watched.
-async fn each_change<F: Future<Output = ()>>(directory: PathBuf, look: impl Fn() -> F) {
-    let mut watch = match Watch::directories(&[directory.clone()]) {
+/// Calls `look` after each change of a file in a directory that `concerns` names. Returns only when it cannot be watched.
+async fn each_change<F: Future<Output = ()>>(
+    directory: PathBuf,
+    concerns: impl Fn(&Path) -> bool + Send + 'static,
+    look: impl Fn() -> F,
+) {
+    let mut watch = match Watch::directory(&directory, concerns) {
         Ok(watch) => watch,
         Err(error) => {
             tracing::error!(directory = %directory.display(), %error, "cannot be watched: restart the daemon after a change");

@@ -279,7 +279,10 @@ impl Attempts {
         }
         let renumbered = renumber(&request);
         let send = StoredSend::new(&renumbered, self.revision(), step, Tries::default());
-        End { stored: vec![NewStored { payload: Payload::Send(send), due_ms: (self.now)(), covers }], ..End::default() }
+        End {
+            stored: vec![NewStored { payload: Payload::Send(Box::new(send)), due_ms: (self.now)(), covers }],
+            ..End::default()
+        }
     }
 
     /// Another attempt later for some of the events, or their end.
@@ -311,7 +314,7 @@ impl Attempts {
         };
         let whole = covers.len() == work.request.covers.len();
         let payload = if whole {
-            Payload::Send(StoredSend::new(&renumber(&work.request), self.revision(), work.step, tries))
+            Payload::Send(Box::new(StoredSend::new(&renumber(&work.request), self.revision(), work.step, tries)))
         } else {
             Payload::Plan(StoredPlan { key: Some(work.request.key.clone()), tries })
         };

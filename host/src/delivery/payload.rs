@@ -18,7 +18,7 @@ const VERSION: u8 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Payload {
     /// Sent again with the same bytes.
-    Send(StoredSend),
+    Send(Box<StoredSend>),
     /// The covered events are planned again.
     Plan(StoredPlan),
 }
@@ -134,7 +134,7 @@ mod tests {
             tag: Bytes::from_static(b"\x01"),
         };
         let tries = Tries { attempts: 3, first_failure_ms: 77 };
-        let stored = Payload::Send(StoredSend::new(&request, "abc".into(), 1, tries)).encode();
+        let stored = Payload::Send(Box::new(StoredSend::new(&request, "abc".into(), 1, tries))).encode();
         let Payload::Send(read) = Payload::decode(&stored).unwrap() else { panic!("a Send") };
         assert_eq!(read.request().unwrap(), request);
         assert_eq!((read.tries, read.step, read.revision.as_str()), (tries, 1, "abc"));

@@ -1,8 +1,10 @@
 //! Guests made by hand, from the simplest one to those that misbehave, through the whole host.
 
+mod calls;
 mod guest;
 mod hostile;
 mod loading;
+mod project;
 
 use std::sync::LazyLock;
 
@@ -20,7 +22,7 @@ const CALL_MS_MAX: u64 = 300;
 const MEMORY_BYTES_MAX: usize = 4 << 20;
 
 /// Bytes that one guest may answer with.
-const OUTPUT_BYTES_MAX: usize = 1 << 20;
+const OUTPUT_BYTES_MAX: usize = 512 << 10;
 
 /// Requests in one plan.
 const REQUESTS_MAX: usize = 50;

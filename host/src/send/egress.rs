@@ -47,7 +47,7 @@ impl Grants {
     /// Whether a request may go to `host`. A host that is an address is checked as one too.
     pub fn check_host(&self, host: &str) -> Result<(), Refused> {
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        if !self.hosts.iter().any(|granted| *granted == bare) {
+        if !self.hosts.contains(&bare) {
             return Err(Refused::Host { host: bare });
         }
         match bare.parse() {
@@ -107,8 +107,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     let global = segments[0] & 0xe000 == 0x2000;
     // 2001::/23 is for protocols (Teredo among them), 2001:db8::/32 and 3fff::/20 for documentation,
     // 2002::/16 (6to4) and 64:ff9b::/96 carry an IPv4 address.
-    let special = (segments[0] == 0x2001 && segments[1] < 0x0200)
-        || (segments[0] == 0x2001 && segments[1] == 0x0db8)
+    let special = (segments[0] == 0x2001 && (segments[1] < 0x0200 || segments[1] == 0x0db8))
         || segments[0] == 0x2002
         || (segments[0] == 0x3fff && segments[1] < 0x1000);
     global && !special

@@ -1,8 +1,7 @@
 //! The tests, counted.
 
-use crate::build::{self, HOST_PACKAGES};
 use crate::command::{cargo, step_seen};
-use crate::{Failure, clients};
+use crate::{Failure, build, clients};
 
 /// What passed and what failed, over all test programs.
 #[derive(Default)]
@@ -28,12 +27,18 @@ impl Count {
     }
 }
 
-/// All tests of the host, the SDK and the outer edge; `soak` runs them at their stated size.
+/// All tests of the host, of the outer edge, of the SDK and of the plugins' own code.
 pub fn run(environment: &[(&str, &str)]) -> Result<(), Failure> {
-    let mut arguments = vec!["test", "--release", "--no-fail-fast"];
-    arguments.extend(HOST_PACKAGES);
+    let guests = build::native_guests()?;
+    let host = vec!["test", "--release", "--no-fail-fast"];
+    let mut of_guests = host.clone();
+    of_guests.extend(guests.iter().map(String::as_str));
     let mut count = Count::default();
-    let succeeded = step_seen("tests", cargo(&arguments).envs(environment.iter().copied()), |line| count.see(line))?;
+    let mut succeeded = true;
+    for (name, arguments) in [("tests of the plugins' code", of_guests), ("tests", host)] {
+        let mut command = cargo(&arguments);
+        succeeded &= step_seen(name, command.envs(environment.iter().copied()), |line| count.see(line))?;
+    }
     for name in &count.failures {
         println!("failed: {name}");
     }

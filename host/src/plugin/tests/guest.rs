@@ -90,7 +90,8 @@ impl Memory {
     }
 
     fn lists(&mut self, lists: &[List]) -> u32 {
-        let bytes: Vec<u8> = lists.iter().flat_map(|(at, len)| [at.to_le_bytes(), len.to_le_bytes()]).flatten().collect();
+        let bytes: Vec<u8> =
+            lists.iter().flat_map(|(at, len)| [at.to_le_bytes(), len.to_le_bytes()]).flatten().collect();
         self.put(&bytes)
     }
 
@@ -103,6 +104,27 @@ impl Memory {
         }
         let at = self.put(&answer);
         Guest { memory: self, plan: format!("i32.const {at}"), ..Guest::default() }
+    }
+
+    /// A judgement: verdicts as position and case (0 delivered, 4 auth-expired), follow-ups, and when
+    /// to go on. Returns its address.
+    pub fn judgement(&mut self, verdicts: &[(u32, u8)], follow_ups: &[Request<'_>], slow_until_ms: u64) -> u32 {
+        let mut list = Vec::new();
+        for (event, case) in verdicts {
+            let mut words = [0u8; 32];
+            words[..4].copy_from_slice(&event.to_le_bytes());
+            words[8] = *case;
+            list.extend_from_slice(&words);
+        }
+        let requests = self.requests(follow_ups);
+        let mut answer = [(self.put(&list), verdicts.len() as u32), requests]
+            .iter()
+            .flat_map(|(pointer, length)| [pointer.to_le_bytes(), length.to_le_bytes()].concat())
+            .collect::<Vec<u8>>();
+        answer.extend_from_slice(&1u64.to_le_bytes());
+        answer.extend_from_slice(&slow_until_ms.to_le_bytes());
+        answer.extend_from_slice(&[0; 16]);
+        self.put(&answer)
     }
 
     /// The answer `err(message)`.
@@ -120,6 +142,10 @@ pub struct Guest {
     pub configure: String,
     /// `plan-batch`: leaves the answer's address.
     pub plan: String,
+    /// `judge-response`, when it has one: leaves the answer's address.
+    pub judge: Option<String>,
+    /// Whether it exports the indexed planner.
+    pub indexed: bool,
     /// More functions and imports.
     pub more: String,
 }
@@ -131,6 +157,8 @@ impl Default for Guest {
             memory: Memory::default(),
             configure: format!("i32.const {zeros}"),
             plan: "unreachable".to_string(),
+            judge: None,
+            indexed: false,
             more: String::new(),
         }
     }
@@ -153,9 +181,38 @@ impl Guest {
     }
 
     /// The core module, with the world's metadata embedded.
-    pub fn core_module(&self, world: &str) -> Vec<u8> {
+    pub fn core_module(&self) -> Vec<u8> {
+        let mut module = wat::parse_str(self.text()).expect("the text is a module");
+        let mut resolve = Resolve::default();
+        let wit = include_str!("../../../../wit/0.1.0/destination.wit");
+        let package = resolve.push_str("destination.wit", wit).expect("the contract");
+        let world = match (self.indexed, &self.judge) {
+            (false, None) => "destination",
+            (false, Some(_)) => "judging-destination",
+            (true, None) => "indexed-destination",
+            (true, Some(_)) => "indexed-judging-destination",
+        };
+        let world = resolve.select_world(&[package], Some(world)).expect("a world");
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).expect("metadata");
+        module
+    }
+
+    fn text(&self) -> String {
         let data: String = self.memory.bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
-        let text = format!(
+        let (planner, index) = if self.indexed {
+            ("indexed-planner", "(param $index i32) (param $index_len i32)")
+        } else {
+            ("planner", "")
+        };
+        let judge = self.judge.as_ref().map_or(String::new(), |code| {
+            format!(
+                r#"(func (export "switchyard:destination/judge@0.1.0#judge-response")
+                    (param $now i64) (param $tag i32) (param $tag_len i32) (param $covers i32) (param $covers_len i32)
+                    (param $status i32) (param $headers i32) (param $headers_len i32) (param $body i32) (param $body_len i32)
+                    (result i32) {code})"#
+            )
+        });
+        format!(
             r#"(module
                 {more}
                 (memory (export "memory") 16)
@@ -164,27 +221,22 @@ impl Guest {
                     (local.set $at (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))
                     (global.set $top (i32.add (local.get $at) (local.get 3)))
                     (local.get $at))
-                (func (export "switchyard:destination/planner@0.1.0#configure") (param i32 i32) (result i32)
+                (func (export "switchyard:destination/{planner}@0.1.0#configure") (param i32 i32) (result i32)
                     {configure})
-                (func $plan (export "switchyard:destination/planner@0.1.0#plan-batch") (param $now i64) (param $events i32) (param $count i32) (result i32)
+                (func $plan (export "switchyard:destination/{planner}@0.1.0#plan-batch")
+                    (param $now i64) (param $events i32) (param $events_len i32) {index} (result i32)
                     {plan})
+                {judge}
                 (data (i32.const {BASE}) "{data}"))"#,
             more = self.more,
             configure = self.configure,
             plan = self.plan,
-        );
-        let mut module = wat::parse_str(text).expect("the text is a module");
-        let mut resolve = Resolve::default();
-        let wit = include_str!("../../../../wit/0.1.0/destination.wit");
-        let package = resolve.push_str("destination.wit", wit).expect("the contract");
-        let world = resolve.select_world(&[package], Some(world)).expect("a world");
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).expect("metadata");
-        module
+        )
     }
 
     /// The plugin's file.
     pub fn file(&self) -> Vec<u8> {
-        with_manifest(&self.core_module("destination"), &manifest()).expect("a plugin")
+        with_manifest(&self.core_module(), &manifest()).expect("a plugin")
     }
 
     /// The plugin, loaded.

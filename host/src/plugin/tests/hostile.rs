@@ -5,6 +5,9 @@ use super::{CALL_MS_MAX, HOST, MEMORY_BYTES_MAX, NOW_MS, OUTPUT_BYTES_MAX, REQUE
 use crate::plugin::fault::{BadPlan, PluginFault};
 use crate::plugin::plan::{Fate, Plan};
 
+/// Where a guest's memory holds nothing, for half a megabyte less 128 KiB.
+const ZEROS: u32 = 128 << 10;
+
 /// Plans two events with a guest, then makes sure that the host still works.
 fn plan(guest: &Guest) -> Result<Plan, PluginFault> {
     let planned = guest.load(&HOST).plan("{}", NOW_MS, &events(&["a", "b"]));
@@ -41,10 +44,7 @@ fn a_guest_that_spins_while_it_is_configured() {
 
 #[test]
 fn a_guest_that_spins_at_its_start() {
-    let guest = Guest {
-        more: "(func $begin (loop (br 0))) (start $begin)".to_string(),
-        ..Guest::honest(2)
-    };
+    let guest = Guest { more: "(func $begin (loop (br 0))) (start $begin)".to_string(), ..Guest::honest(2) };
     assert_eq!(fault(&guest), PluginFault::Deadline { ms_max: CALL_MS_MAX });
 }
 
@@ -74,7 +74,8 @@ fn a_guest_that_grows_its_memory() {
 fn a_guest_may_have_all_of_its_memory() {
     let pages = MEMORY_BYTES_MAX / 65_536 - 16;
     let mut guest = Guest::honest(2);
-    guest.plan = format!("(if (i32.eq (memory.grow (i32.const {pages})) (i32.const -1)) (then unreachable)) {}", guest.plan);
+    guest.plan =
+        format!("(if (i32.eq (memory.grow (i32.const {pages})) (i32.const -1)) (then unreachable)) {}", guest.plan);
     assert!(plan(&guest).is_ok());
 }
 
@@ -92,15 +93,15 @@ fn a_guest_that_refuses_its_settings_or_the_batch() {
 
 #[test]
 fn an_answer_that_is_too_large() {
-    // Each of a thousand fates names the same half megabyte: the guest pays once, the host would pay
-    // a thousand times.
+    // Each of a thousand fates names the same 256 KiB: the guest pays once, the host would pay a
+    // thousand times.
     let guest = |bytes: u32, count: usize| {
         let mut memory = Memory::default();
-        let fates: Vec<_> = (0..count as u32).map(|event| (event, 1, (0, bytes))).collect();
+        let fates: Vec<_> = (0..count as u32).map(|event| (event, 1, (ZEROS, bytes))).collect();
         let fates = memory.fates(&fates);
         memory.plan((0, 0), fates)
     };
-    let error = fault(&guest(1 << 19, 1_000)).to_string();
+    let error = fault(&guest(1 << 18, 1_000)).to_string();
     assert!(error.contains("too much data"), "{error}");
     let half = OUTPUT_BYTES_MAX as u32 / 2;
     assert!(plan(&guest(half - 1_000, 2)).is_ok());
@@ -142,7 +143,10 @@ fn texts_that_are_none() {
     assert!(matches!(fault(&memory.plan((0, 0), fates)), PluginFault::Output(_)));
     let mut memory = Memory::default();
     let fates = memory.fates(&[(0, 9, (0, 0)), (1, 0, (0, 0))]);
-    assert!(matches!(fault(&memory.plan((0, 0), fates)), PluginFault::Output(_)), "a case that the contract does not have");
+    assert!(
+        matches!(fault(&memory.plan((0, 0), fates)), PluginFault::Output(_)),
+        "a case that the contract does not have"
+    );
 }
 
 #[test]

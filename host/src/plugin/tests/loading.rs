@@ -21,7 +21,7 @@ fn a_plugin_is_a_component_or_a_core_module() {
     let built = HOST.load(&guest.file()).expect("a component");
     assert!(!built.has_judge() && !built.is_indexed());
     assert_eq!((built.digest().len(), built.short_digest().len()), (64, 12));
-    let mut module = guest.core_module("destination");
+    let mut module = guest.core_module();
     let json = serde_json::to_vec(&manifest()).unwrap();
     CustomSection { name: SECTION.into(), data: json.into() }.append_to_component(&mut module);
     assert_eq!(module[4..8], [1, 0, 0, 0]);
@@ -52,14 +52,14 @@ fn a_file_that_is_cut_off_is_refused_wherever_it_ends() {
 
 #[test]
 fn a_file_without_a_manifest_is_refused() {
-    let component = component_bytes(&Guest::honest(1).core_module("destination")).unwrap().into_owned();
+    let component = component_bytes(&Guest::honest(1).core_module()).unwrap().into_owned();
     assert!(matches!(refused(&component), PluginError::NoManifest));
 }
 
 #[test]
 fn another_version_of_the_contract_is_refused() {
     let text = manifest_with(json!({"contract": "7.1.0"}));
-    let mut component = component_bytes(&Guest::honest(1).core_module("destination")).unwrap().into_owned();
+    let mut component = component_bytes(&Guest::honest(1).core_module()).unwrap().into_owned();
     let json = serde_json::to_vec(&text).unwrap();
     CustomSection { name: SECTION.into(), data: json.into() }.append_to_component(&mut component);
     assert!(matches!(refused(&component), PluginError::Contract { found } if found == "7.1.0"));
@@ -80,7 +80,7 @@ fn a_plugin_that_imports_something_is_refused_with_its_name() {
     CustomSection { name: SECTION.into(), data: json.into() }.append_to_component(&mut component);
     assert!(matches!(refused(&component), PluginError::Imports(names) if names == ["wasi:sockets/network@0.2.0"]));
     let host_wants = Guest { more: r#"(import "env" "now" (func $now))"#.to_string(), ..Guest::honest(1) };
-    assert!(with_manifest(&host_wants.core_module("destination"), &manifest()).is_err());
+    assert!(with_manifest(&host_wants.core_module(), &manifest()).is_err());
 }
 
 #[test]
@@ -110,10 +110,11 @@ fn fixtures_must_give_their_plan() {
             "events": [{"type": "track", "event": "x"}], "plan": expected,
         });
         let manifest = manifest_with(json!({"fixtures": [fixture]}));
-        let file = with_manifest(&Guest::honest(1).core_module("destination"), &manifest).unwrap();
+        let file = with_manifest(&Guest::honest(1).core_module(), &manifest).unwrap();
         HOST.load(&file).map(|_| ())
     };
-    let request = json!({"method": "POST", "url": "https://vendor.example/in", "body_json": {}, "covers": [0], "headers": {}});
+    let request =
+        json!({"method": "POST", "url": "https://vendor.example/in", "body_json": {}, "covers": [0], "headers": {}});
     fixture(json!({"requests": [request], "fates": []})).expect("the plan is as expected");
     let check = |expected: Value, place: &str| match fixture(expected).expect_err("a difference") {
         PluginError::Fixture { name, what } => assert!(name == "one" && what.contains(place), "{what}"),

@@ -1,0 +1,163 @@
+//! What crosses the boundary, both ways, and the threads that calls run on.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::guest::{Guest, Memory, Request};
+use super::{HOST, NOW_MS, events};
+use crate::event::Event;
+use crate::plugin::fault::{BadPlan, PluginFault};
+use crate::plugin::plan::{Judgement, Response, Verdict};
+use crate::plugin::split::plan_splitting;
+use crate::plugin::workers::{Line, Workers};
+use crate::validate::event_from_line;
+
+/// Traps unless this condition holds.
+fn expect(condition: &str) -> String {
+    format!("(if (i32.eqz {condition}) (then unreachable))")
+}
+
+fn one_event() -> Event {
+    let line = r#"{"type":"track","event":"x","messageId":"m","context":{"consent":{"categoryPreferences":{"ads":false,"all":true}}}}"#;
+    event_from_line(line.as_bytes(), "m", NOW_MS).unwrap()
+}
+
+#[test]
+fn an_event_crosses_whole() {
+    let mut guest = Guest::honest(1);
+    let field = |offset: u32| format!("(i32.load offset={offset} (local.get $events))");
+    let checks = [
+        "(i64.eq (local.get $now) (i64.const 1700000000000))".to_string(),
+        "(i32.eq (local.get $events_len) (i32.const 1))".to_string(),
+        // kind, message id, received, consent, JSON: in this order.
+        format!("(i32.eq (i32.load8_u {}) (i32.const 0x74))", field(0)),
+        format!("(i32.eq {} (i32.const 5))", field(4)),
+        format!("(i32.eq (i32.load8_u {}) (i32.const 0x6d))", field(8)),
+        "(i64.eq (i64.load offset=16 (local.get $events)) (i64.const 1700000000000))".to_string(),
+        format!("(i32.and {} (i32.eq {} (i32.const 2)))", field(24), field(32)),
+        format!("(i32.eq (i32.load8_u {}) (i32.const 0x7b))", field(36)),
+        format!("(i32.eq {} (i32.const {}))", field(40), one_event().json.len()),
+    ];
+    guest.plan = format!("{} {}", checks.iter().map(|check| expect(check)).collect::<String>(), guest.plan);
+    guest.load(&HOST).plan("{}", NOW_MS, &[one_event()]).expect("each field is where the contract says");
+}
+
+#[test]
+fn an_indexed_guest_gets_the_index_beside_the_events() {
+    let mut guest = Guest { indexed: true, ..Guest::honest(1) };
+    let layout = expect("(i32.eq (i32.load8_u (i32.load (local.get $index))) (i32.const 1))");
+    let count = expect("(i32.eq (local.get $index_len) (local.get $events_len))");
+    guest.plan = format!("{layout} {count} {}", guest.plan);
+    let revision = guest.load(&HOST);
+    assert!(revision.is_indexed() && !revision.has_judge());
+    revision.plan("{}", NOW_MS, &[one_event()]).expect("the index is there");
+}
+
+fn judge(verdicts: &[(u32, u8)], follow_ups: &[Request<'_>]) -> Result<Judgement, PluginFault> {
+    let mut memory = Memory::default();
+    let at = memory.judgement(verdicts, follow_ups, 77);
+    let status = expect("(i32.eq (local.get $status) (i32.const 207))");
+    let guest = Guest { memory, judge: Some(format!("{status} i32.const {at}")), ..Guest::default() };
+    let revision = guest.load(&HOST);
+    assert!(revision.has_judge());
+    let response = Response {
+        tag: Bytes::from_static(b"t"),
+        covers: vec![3, 5],
+        status: 207,
+        headers: vec![("retry-after".to_string(), "1".to_string())],
+        body: Bytes::from_static(b"{}"),
+    };
+    revision.judge("{}", NOW_MS, &response)
+}
+
+#[test]
+fn a_judge_speaks_for_the_events_of_its_answer_only() {
+    let judgement = judge(&[(5, 0), (3, 4)], &[Request { covers: &[3], ..Request::default() }]).expect("a judgement");
+    assert_eq!(judgement.verdicts, [(5, Verdict::Delivered), (3, Verdict::AuthExpired)]);
+    assert_eq!((judgement.follow_ups.len(), judgement.slow_until_ms, judgement.pause), (1, Some(77), None));
+    let check = |verdicts: &[(u32, u8)], follow_ups: &[Request<'_>], expected: BadPlan| {
+        assert_eq!(judge(verdicts, follow_ups), Err(PluginFault::BadJudgement(expected)));
+    };
+    check(&[(4, 0)], &[], BadPlan::NotCovered { event: 4 });
+    check(&[(3, 0), (3, 4)], &[], BadPlan::TwoFates { event: 3 });
+    check(&[], &[Request { covers: &[0], ..Request::default() }], BadPlan::NotCovered { event: 0 });
+    check(&[], &[Request { covers: &[], ..Request::default() }], BadPlan::CoversNothing { request: 0 });
+    assert!(matches!(judge(&[(3, 9)], &[]), Err(PluginFault::Output(_))));
+}
+
+#[test]
+fn a_plugin_without_a_judge_says_nothing() {
+    let response = Response { tag: Bytes::new(), covers: vec![0], status: 500, headers: vec![], body: Bytes::new() };
+    let judged = Guest::honest(1).load(&HOST).judge("{}", NOW_MS, &response);
+    assert_eq!(judged, Ok(Judgement::default()));
+}
+
+/// Traps at an event whose message id begins with `!`, and skips all others.
+fn picky() -> Guest {
+    let mut memory = Memory::default();
+    // Fates of up to 16 events; the answer names as many as the batch has.
+    let fates: Vec<_> = (0..16).map(|event| (event, 0, (0, 0))).collect();
+    let (fates, _) = memory.fates(&fates);
+    let at = memory.put(&[0u32, 0, 0, fates, 0].map(u32::to_le_bytes).concat());
+    let plan = format!(
+        "(i32.store (i32.const {count}) (local.get $events_len))
+        (loop $next
+            (if (i32.eq (i32.load8_u (i32.load offset=8 (local.get $events))) (i32.const 0x21)) (then unreachable))
+            (local.set $events (i32.add (local.get $events) (i32.const 48)))
+            (local.set $events_len (i32.sub (local.get $events_len) (i32.const 1)))
+            (br_if $next (local.get $events_len)))
+        i32.const {at}",
+        count = at + 16,
+    );
+    Guest { memory, plan, ..Guest::default() }
+}
+
+#[test]
+fn a_failing_batch_is_halved_down_to_its_culprits() {
+    let revision = Arc::new(picky().load(&HOST));
+    let ids = ["a", "!b", "c", "d", "e", "f", "!g", "!h", "i", "j"];
+    let check = |split: crate::plugin::split::Split| {
+        let faults: Vec<u32> = split.faults.iter().map(|(event, _)| *event).collect();
+        let planned: Vec<u32> = split.plan.fates.iter().map(|(event, _)| *event).collect();
+        assert_eq!((faults, planned), (vec![1, 6, 7], vec![0, 2, 3, 4, 5, 8, 9]));
+        assert!(split.faults.iter().all(|(_, fault)| matches!(fault, PluginFault::Trap(_))));
+    };
+    check(plan_splitting(&revision, "{}", NOW_MS, &events(&ids)));
+    let workers = Workers::start(2).expect("threads");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    check(runtime.block_on(workers.plan(&revision, &"{}".into(), NOW_MS, events(&ids))));
+}
+
+#[test]
+fn suspect_calls_never_have_all_threads() {
+    let workers = Arc::new(Workers::start(2).expect("threads"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = Arc::new(std::sync::Mutex::new(held));
+    let stuck: Vec<_> = (0..3)
+        .map(|_| {
+            let (workers, held) = (workers.clone(), held.clone());
+            runtime.spawn(async move { workers.run(Line::Suspect, move || held.lock().unwrap().recv().is_ok()).await })
+        })
+        .collect();
+    // These would wait for ever, if the three had both threads.
+    for number in 0..10 {
+        assert_eq!(runtime.block_on(workers.run(Line::Ordinary, move || number)), Ok(number));
+    }
+    stuck.iter().for_each(|_| release.send(()).unwrap());
+    for call in stuck {
+        assert_eq!(runtime.block_on(call).unwrap(), Ok(true));
+    }
+}
+
+#[test]
+fn a_job_that_panics_is_an_error_and_the_thread_lives_on() {
+    let workers = Workers::start(2).expect("threads");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for _ in 0..4 {
+        let answer = runtime.block_on(workers.run(Line::Ordinary, || -> u8 { panic!("on purpose") }));
+        assert!(matches!(answer, Err(PluginFault::Host(_))));
+    }
+    assert_eq!(runtime.block_on(workers.run(Line::Ordinary, || 1)), Ok(1));
+}
