@@ -1,8 +1,10 @@
-//! Golden cases: folders with settings, events and the plan that must come of them.
+//! Golden cases: folders with settings, what comes in, and what the plugin must make of it.
 //!
-//! A case is `tests/golden/<plugin>/<case>/` with `settings.json`, `events.jsonl`, `plan.json` (one
-//! JSON object a batch, as `switchyard plugin run` prints them, in an array), and where wanted `now`
-//! (milliseconds since 1970) and `batch` (events in a batch).
+//! A case is `tests/golden/<plugin>/<case>/` with `settings.json` and one or both of
+//! - `events.jsonl` and `plan.json`: one JSON object a batch, as `switchyard plugin run` prints them;
+//! - `answers.jsonl` and `judgements.json`: one JSON object an answer, as `plugin judge` prints them;
+//!
+//! each in an array. Where wanted also `now` (milliseconds since 1970) and `batch` (events in a batch).
 
 use std::path::PathBuf;
 
@@ -46,20 +48,36 @@ impl Case {
         std::fs::read_to_string(self.folder.join(file)).ok()
     }
 
+    /// Whether it has such a file.
+    pub fn has(&self, file: &str) -> bool {
+        self.folder.join(file).is_file()
+    }
+
     /// Plans the case's events and returns the batches as they were printed.
     ///
     /// # Errors
     /// When `plugin run` fails, with what it said.
     pub fn plan(&self) -> Result<Vec<Value>, String> {
+        let batch = self.text("batch").map(|text| text.trim().to_string());
+        let more: Vec<&str> = batch.iter().flat_map(|batch| ["--batch", batch]).collect();
+        self.call("run", ["--events", "events.jsonl"], &more)
+    }
+
+    /// Reads the case's answers and returns the judgements as they were printed.
+    ///
+    /// # Errors
+    /// When `plugin judge` fails, with what it said.
+    pub fn judge(&self) -> Result<Vec<Value>, String> {
+        self.call("judge", ["--answers", "answers.jsonl"], &[])
+    }
+
+    fn call(&self, command: &str, [option, input]: [&str; 2], more: &[&str]) -> Result<Vec<Value>, String> {
         let file = |name: &str| self.folder.join(name).display().to_string();
         let plugin = paths::plugin(&self.plugin).display().to_string();
         let now = self.text("now").map_or(NOW_MS.to_string(), |text| text.trim().to_string());
-        let batch = self.text("batch").map(|text| text.trim().to_string());
-        let (settings, events) = (file("settings.json"), file("events.jsonl"));
-        let mut arguments = vec!["plugin", "run", &plugin, "--settings", &settings, "--events", &events, "--now", &now];
-        if let Some(batch) = &batch {
-            arguments.extend(["--batch", batch]);
-        }
+        let (settings, input) = (file("settings.json"), file(input));
+        let mut arguments = vec!["plugin", command, &plugin, "--settings", &settings, option, &input, "--now", &now];
+        arguments.extend(more);
         let output = cli::run(&arguments);
         if output.success { Ok(output.json_lines()) } else { Err(output.all()) }
     }

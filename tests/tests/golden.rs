@@ -1,33 +1,47 @@
-//! Every golden case: the plan, byte for byte twice, and as its plan.json says.
+//! Every golden case: what the plugin makes of it, byte for byte twice, and as its files say.
 
 use serde_json::Value;
 use switchyard_tests::expect::difference;
 use switchyard_tests::golden::{Case, cases};
 
+/// What a case gives the plugin, and what must come of it.
+const PARTS: [(&str, &str, MadeOf); 2] =
+    [("events.jsonl", "plan.json", Case::plan), ("answers.jsonl", "judgements.json", Case::judge)];
+
+type MadeOf = fn(&Case) -> Result<Vec<Value>, String>;
+
 /// What is wrong with a case, if anything.
 fn check(case: &Case) -> Option<String> {
-    let planned = match case.plan() {
-        Ok(planned) => planned,
+    let parts: Vec<_> = PARTS.iter().filter(|(input, ..)| case.has(input)).collect();
+    if parts.is_empty() {
+        return Some("neither events.jsonl nor answers.jsonl".to_string());
+    }
+    parts.into_iter().find_map(|(_, wanted, made_of)| check_part(case, wanted, *made_of))
+}
+
+fn check_part(case: &Case, file: &str, made_of: MadeOf) -> Option<String> {
+    let made = match made_of(case) {
+        Ok(made) => made,
         Err(error) => return Some(error),
     };
-    match case.plan() {
-        Ok(again) if again == planned => {}
-        other => return Some(format!("planned again it is another: {other:?}")),
+    match made_of(case) {
+        Ok(again) if again == made => {}
+        other => return Some(format!("the second time it is another: {other:?}")),
     }
-    let Some(text) = case.text("plan.json") else {
-        return Some(format!("no plan.json; planned was: {}", Value::Array(planned)));
+    let made = Value::Array(made);
+    let Some(text) = case.text(file) else {
+        return Some(format!("no {file}; made was: {made}"));
     };
     let wanted: Value = match serde_json::from_str(&text) {
         Ok(wanted) => wanted,
-        Err(error) => return Some(format!("plan.json: {error}")),
+        Err(error) => return Some(format!("{file}: {error}")),
     };
-    let planned = if wanted.is_array() { Value::Array(planned) } else { planned.first().cloned().unwrap_or_default() };
-    let both_ways = difference(&wanted, &planned, "").or_else(|| difference(&planned, &wanted, ""));
-    both_ways.map(|difference| format!("{difference}\nplanned: {planned}"))
+    let both_ways = difference(&wanted, &made, "").or_else(|| difference(&made, &wanted, ""));
+    both_ways.map(|difference| format!("{file}: {difference}\nmade was: {made}"))
 }
 
 #[test]
-fn every_case_is_planned_as_it_says() {
+fn every_case_comes_out_as_it_says() {
     let cases = cases();
     let failures: Vec<String> = cases
         .iter()

@@ -1,4 +1,4 @@
-//! `switchyard plugin build | inspect | run | bench | install`.
+//! `switchyard plugin build | inspect | run | judge | bench | install`.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::plugin::bench::{self, BenchArguments};
 use crate::plugin::build;
 use crate::plugin::host::{Limits, PluginHost};
 use crate::plugin::inspect;
-use crate::plugin::run::{self, RunArguments};
+use crate::plugin::run::{self, JudgeArguments, RunArguments};
 
 #[derive(Subcommand)]
 pub(super) enum Plugin {
@@ -54,6 +54,21 @@ pub(super) enum Plugin {
         /// Events in a batch; the plugin's own bound by default.
         #[arg(long)]
         batch: Option<usize>,
+    },
+    /// Read vendor's answers from a file with the plugin's judge and print the verdicts.
+    Judge {
+        /// The plugin's file.
+        file: PathBuf,
+        /// Settings as JSON, secrets with their values.
+        #[arg(long)]
+        settings: PathBuf,
+        /// Answers, one JSON object a line: status, and where wanted headers, body or body_json,
+        /// covers (positions of events; [0] by default) and tag.
+        #[arg(long)]
+        answers: PathBuf,
+        /// The time of the call, milliseconds since 1970; now by default.
+        #[arg(long)]
+        now: Option<u64>,
     },
     /// Measure what planning costs.
     Bench {
@@ -99,6 +114,10 @@ pub(super) fn run(call: Plugin) -> anyhow::Result<()> {
         Plugin::Run { file, settings, events, now, batch } => {
             let now_ms = now.unwrap_or_else(clock::now_ms);
             run::run(&host()?, &RunArguments { plugin: file, settings, events, now_ms, batch }, out)
+        }
+        Plugin::Judge { file, settings, answers, now } => {
+            let now_ms = now.unwrap_or_else(clock::now_ms);
+            run::judge(&host()?, &JudgeArguments { plugin: file, settings, answers, now_ms }, out)
         }
         Plugin::Bench { file, settings, events, now, batch, seconds } => {
             let now_ms = now.unwrap_or_else(clock::now_ms);

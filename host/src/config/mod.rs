@@ -196,10 +196,16 @@ impl Config {
 
     /// Checks a text as if it stood in `path`.
     pub fn parse(text: &str, path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
-        let raw: raw::RawConfig = toml::from_str(text).map_err(|error| ConfigError::Wrong {
-            path: path.display().to_string(),
-            line: line_at(text, error.span().map_or(0, |span| span.start)),
-            message: error.message().to_string(),
+        let raw: raw::RawConfig = toml::from_str(text).map_err(|error| {
+            let span = error.span().unwrap_or_default();
+            // The parser says what is wrong, and where, but not always of which key.
+            let (message, what) = (error.message().trim_end(), text.get(span.clone()).unwrap_or_default());
+            let is_named = what.is_empty() || what.contains('\n') || message.contains(what);
+            ConfigError::Wrong {
+                path: path.display().to_string(),
+                line: line_at(text, span.start),
+                message: if is_named { message.to_string() } else { format!("{message}: `{what}`") },
+            }
         })?;
         check::check(raw, text, path, environment)
     }

@@ -118,3 +118,15 @@ pub struct Event {
     /// Where each value stands in `json`; layout 1.
     pub index: Bytes,
 }
+
+impl Event {
+    /// What a person calls it: its kind, and its name when it has one.
+    pub fn title(&self) -> String {
+        let view = index::View::new(&self.json, &self.index);
+        let name = if self.kind == EventKind::Track { "event" } else { "name" };
+        match view.get(&[name]).and_then(|value| value.as_str()) {
+            Some(name) => format!("{} {name}", self.kind),
+            None => self.kind.to_string(),
+        }
+    }
+}

@@ -225,7 +225,7 @@ fn tell(gate: &Gate, accepted: Vec<(PipelineId, Event)>, refused_for: &PipelineI
         detail,
     };
     for (pipeline, event) in accepted {
-        gate.live.tell(|| step(&pipeline, "accepted", event.message_id.to_string(), event.kind.to_string()));
+        gate.live.tell(|| step(&pipeline, "accepted", event.message_id.to_string(), event.title()));
     }
     for item in rejections {
         gate.live.tell(|| {

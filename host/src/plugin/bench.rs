@@ -32,6 +32,9 @@ pub struct BenchArguments {
     pub seconds: f64,
 }
 
+/// Rounds that count, after a short one to warm up.
+const ROUNDS: u32 = 4;
+
 /// Events and time.
 #[derive(Clone, Copy, Debug, Default)]
 struct Measured {
@@ -48,14 +51,17 @@ impl Measured {
 
 /// Measures, and prints one JSON object.
 pub fn bench(host: &PluginHost, arguments: &BenchArguments, out: &mut dyn Write) -> anyhow::Result<()> {
-    let figures = figures(host, arguments)?;
+    let bar = indicatif::ProgressBar::new(u64::from(ROUNDS)).with_message("measuring");
+    bar.set_style(indicatif::ProgressStyle::with_template("{msg} {wide_bar} {eta}")?);
+    let figures = figures(host, arguments, &mut || bar.inc(1))?;
+    bar.finish_and_clear();
     writeln!(out, "{figures}")?;
     Ok(())
 }
 
 /// Measures: a fresh instance for each batch, one instance for all, and the yardstick, in turns, so
-/// that each sees the same machine.
-pub fn figures(host: &PluginHost, arguments: &BenchArguments) -> anyhow::Result<Value> {
+/// that each sees the same machine. Says when each round is done.
+pub fn figures(host: &PluginHost, arguments: &BenchArguments, done: &mut dyn FnMut()) -> anyhow::Result<Value> {
     anyhow::ensure!(arguments.batch > 0 && arguments.seconds > 0.0, "batch and seconds must be more than 0");
     let guest = Guest::load(host, &arguments.plugin, &arguments.settings)?;
     let (events, lines) = read_events(&arguments.events, arguments.now_ms)?;
@@ -70,10 +76,9 @@ pub fn figures(host: &PluginHost, arguments: &BenchArguments) -> anyhow::Result<
         }
         Ok(())
     };
-    // Four rounds, after a short one to warm up.
-    let round = Duration::from_secs_f64(arguments.seconds / 12.0);
+    let round = Duration::from_secs_f64(arguments.seconds / f64::from(3 * ROUNDS));
     let mut sums = [Measured::default(); 3];
-    for number in 0..5 {
+    for number in 0..=ROUNDS {
         let time = if number == 0 { round / 8 } else { round };
         let measured = [
             measure(&mut fresh, arguments.batch, time)?,
@@ -86,6 +91,7 @@ pub fn figures(host: &PluginHost, arguments: &BenchArguments) -> anyhow::Result<
                 sum.wall += one.wall;
                 sum.cpu += one.cpu;
             }
+            done();
         }
     }
     let [fresh, reused, yardstick] = sums;

@@ -1,15 +1,19 @@
-//! `switchyard plugin run`: plans an author's events and prints the plans. Sends nothing.
+//! `switchyard plugin run` and `judge`: plan an author's events, read an author's answers, and print
+//! what the plugin says. Sends nothing.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use bytes::Bytes;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::handles::{HandleKey, Handles};
 use super::host::PluginHost;
+use super::plan::Response;
 use super::revision::Revision;
-use super::shown::plan_json;
+use super::shown::{judgement_json, plan_json};
 use crate::event::Event;
 use crate::validate::event_from_line;
 
@@ -43,6 +47,67 @@ pub fn run(host: &PluginHost, arguments: &RunArguments, out: &mut dyn Write) -> 
             .with_context(|| format!("batch {}", number + 1))?;
         let shown =
             plan_json(&plan, &guest.handles, arguments.now_ms).with_context(|| format!("batch {}", number + 1))?;
+        writeln!(out, "{shown}")?;
+    }
+    Ok(())
+}
+
+/// What the author gave.
+#[derive(Clone, Debug)]
+pub struct JudgeArguments {
+    /// The plugin's file.
+    pub plugin: PathBuf,
+    /// Settings as JSON, secrets with their values.
+    pub settings: PathBuf,
+    /// One answer a line.
+    pub answers: PathBuf,
+    /// The time of the call, milliseconds since 1970.
+    pub now_ms: u64,
+}
+
+/// A vendor's answer as an author writes it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AuthorsAnswer {
+    status: u16,
+    #[serde(default)]
+    headers: std::collections::BTreeMap<String, String>,
+    #[serde(default)]
+    body: String,
+    body_json: Option<Value>,
+    #[serde(default = "one_event")]
+    covers: Vec<u32>,
+    #[serde(default)]
+    tag: String,
+}
+
+fn one_event() -> Vec<u32> {
+    vec![0]
+}
+
+impl AuthorsAnswer {
+    fn into_response(self) -> Response {
+        Response {
+            tag: self.tag.into(),
+            covers: self.covers,
+            status: self.status,
+            headers: self.headers.into_iter().collect(),
+            body: self.body_json.map_or(Bytes::from(self.body), |json| json.to_string().into()),
+        }
+    }
+}
+
+/// Prints one JSON object an answer: what the plugin's judge makes of it.
+pub fn judge(host: &PluginHost, arguments: &JudgeArguments, out: &mut dyn Write) -> anyhow::Result<()> {
+    let guest = Guest::load(host, &arguments.plugin, &arguments.settings)?;
+    anyhow::ensure!(guest.revision.has_judge(), "{} exports no judge", arguments.plugin.display());
+    let text = std::fs::read_to_string(&arguments.answers).with_context(|| arguments.answers.display().to_string())?;
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let place = || format!("{}:{}", arguments.answers.display(), number + 1);
+        let answer: AuthorsAnswer = serde_json::from_str(line).with_context(place)?;
+        let judged = guest.revision.judge(&guest.settings, arguments.now_ms, &answer.into_response());
+        let judgement = judged.with_context(place)?;
+        let shown = judgement_json(&judgement, &guest.handles, arguments.now_ms).with_context(place)?;
         writeln!(out, "{shown}")?;
     }
     Ok(())

@@ -1,17 +1,38 @@
-//! A plan as people and fixtures read it: the requests as they would be sent, secrets included.
+//! Plans and judgements as people and fixtures read them: the requests as they would be sent, secrets
+//! included.
 
 use serde_json::{Map, Value, json};
 
 use super::handles::Handles;
-use super::plan::{Fate, Plan, Request};
+use super::plan::{Fate, Judgement, Plan, Request, Verdict};
 use crate::send::auth::{self, AuthError};
 
 /// A plan as JSON, in the form of `switchyard plugin run`.
 pub fn plan_json(plan: &Plan, handles: &Handles, now_ms: u64) -> Result<Value, AuthError> {
-    let requests: Result<Vec<Value>, AuthError> =
-        plan.requests.iter().map(|request| request_json(request, handles, now_ms)).collect();
+    let requests = requests_json(&plan.requests, handles, now_ms)?;
     let fates: Vec<Value> = plan.fates.iter().map(|(event, fate)| fate_json(*event, fate)).collect();
-    Ok(json!({"requests": requests?, "fates": fates}))
+    Ok(json!({"requests": requests, "fates": fates}))
+}
+
+/// A judgement as JSON, in the form of `switchyard plugin judge`; what it does not say is left out.
+pub fn judgement_json(judgement: &Judgement, handles: &Handles, now_ms: u64) -> Result<Value, AuthError> {
+    let verdicts: Vec<Value> =
+        judgement.verdicts.iter().map(|(event, verdict)| verdict_json(*event, verdict)).collect();
+    let mut shown = json!({"verdicts": verdicts});
+    if !judgement.follow_ups.is_empty() {
+        shown["follow_ups"] = requests_json(&judgement.follow_ups, handles, now_ms)?.into();
+    }
+    if let Some(until_ms) = judgement.slow_until_ms {
+        shown["slow_until_ms"] = json!(until_ms);
+    }
+    if let Some(why) = &judgement.pause {
+        shown["pause"] = json!(why);
+    }
+    Ok(shown)
+}
+
+fn requests_json(requests: &[Request], handles: &Handles, now_ms: u64) -> Result<Vec<Value>, AuthError> {
+    requests.iter().map(|request| request_json(request, handles, now_ms)).collect()
 }
 
 fn request_json(request: &Request, handles: &Handles, now_ms: u64) -> Result<Value, AuthError> {
@@ -49,5 +70,16 @@ fn fate_json(event: u32, fate: &Fate) -> Value {
         Fate::Skip(reason) => json!({"index": event, "fate": "skip", "reason": reason}),
         Fate::Reject(reason) => json!({"index": event, "fate": "reject", "reason": reason}),
         Fate::DeferUntilMs(until_ms) => json!({"index": event, "fate": "defer", "until_ms": until_ms}),
+    }
+}
+
+fn verdict_json(event: u32, verdict: &Verdict) -> Value {
+    match verdict {
+        Verdict::Delivered => json!({"index": event, "verdict": "delivered"}),
+        Verdict::RetryAfterMs(None) => json!({"index": event, "verdict": "retry"}),
+        Verdict::RetryAfterMs(Some(wait_ms)) => json!({"index": event, "verdict": "retry", "after_ms": wait_ms}),
+        Verdict::Skip(reason) => json!({"index": event, "verdict": "skip", "reason": reason}),
+        Verdict::Reject(reason) => json!({"index": event, "verdict": "reject", "reason": reason}),
+        Verdict::AuthExpired => json!({"index": event, "verdict": "auth-expired"}),
     }
 }

@@ -151,3 +151,8 @@ async fn status(store: &RedbStore, of: &str) -> DestinationStatus {
     assert_eq!(counters.accepted + counters.replayed, found.waiting + found.owed + ended, "conservation of {of}");
     found
 }
+
+/// How many random runs: the second number with SWITCHYARD_SOAK.
+fn seeds([small, stated]: [u64; 2]) -> u64 {
+    if std::env::var_os("SWITCHYARD_SOAK").is_some() { stated } else { small }
+}

@@ -54,7 +54,7 @@ pub fn run(environment: &[(&str, &str)]) -> Result<(), Failure> {
 pub fn soak() -> Result<(), Failure> {
     clients::install()?;
     build::all()?;
-    run(&[("SWITCHYARD_SOAK", "1")])
+    run(&[("SWITCHYARD_SOAK", "1"), ("SWITCHYARD_SOAK_INPUTS", "1000000")])
 }
 
 #[cfg(test)]

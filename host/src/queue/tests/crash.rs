@@ -6,7 +6,8 @@ use std::collections::HashSet;
 use super::disk::Disk;
 use super::*;
 
-const SEEDS: u64 = 200;
+/// Small here, large with SWITCHYARD_SOAK.
+const SEEDS: [u64; 2] = [200, 10_000];
 
 fn open_disk(disk: &Disk) -> Result<RedbStore, StoreError> {
     let options = StoreOptions { retention_bytes: 20_000, ..TestClock::new().options() };
@@ -82,7 +83,7 @@ async fn check_cut(seed: u64) {
 
 #[tokio::test]
 async fn a_power_cut_at_any_moment_loses_nothing_acknowledged() {
-    for seed in 0..SEEDS {
+    for seed in 0..super::seeds(SEEDS) {
         check_cut(seed).await;
     }
 }

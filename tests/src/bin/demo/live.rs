@@ -26,14 +26,6 @@ impl Lines {
     }
 }
 
-/// Shows that an event was accepted.
-pub fn accepted(event: &Value) {
-    let id = event["messageId"].as_str().unwrap_or_default();
-    let name = event["event"].as_str().or(event["name"].as_str()).unwrap_or_default();
-    let called = format!("{} {name}", event["type"].as_str().unwrap_or_default());
-    line(&format!("{:<14} {:<9} {:<16} {}", id, "accepted", "", called.trim()));
-}
-
 /// Follows the stream on a thread of its own, until the daemon ends.
 pub fn follow(daemon: &Daemon) -> Lines {
     let shown = Arc::new(AtomicU64::new(0));

@@ -83,9 +83,6 @@ fn send(daemon: &Daemon, events: &[Value]) -> anyhow::Result<()> {
         if response.status != 200 || response.json()["rejected"] != json!([]) {
             bail!("the daemon answered {} to a batch: {}", response.status, response.text());
         }
-        for event in batch {
-            live::accepted(event);
-        }
     }
     Ok(())
 }
