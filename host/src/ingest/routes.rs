@@ -41,7 +41,7 @@ fn preflight() -> Response<Body> {
     headers.insert(ALLOW_ORIGIN, HeaderValue::from_static("*"));
     for (name, value) in [
         ("access-control-allow-methods", "GET, POST, OPTIONS"),
-        ("access-control-allow-headers", "authorization, content-type, content-encoding, x-write-key"),
+        ("access-control-allow-headers", "authorization, content-type, content-encoding, x-write-key, x-retry-count"),
         ("access-control-max-age", "86400"),
     ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
