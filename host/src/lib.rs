@@ -16,5 +16,6 @@ pub mod ingest;
 pub mod plugin;
 pub mod queue;
 pub mod send;
+pub mod tls;
 pub mod transformation;
 pub mod validate;

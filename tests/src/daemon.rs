@@ -44,6 +44,7 @@ pub struct Daemon {
     admin: SocketAddr,
     environment: Vec<(String, String)>,
     file_kib_max: Option<u64>,
+    wrapper: Option<PathBuf>,
 }
 
 impl Daemon {
@@ -74,6 +75,7 @@ impl Daemon {
             admin: paths::free_address(),
             environment: Vec::new(),
             file_kib_max: None,
+            wrapper: None,
         };
         daemon.write_config(&daemon.config_text(&setup));
         daemon
@@ -94,6 +96,7 @@ impl Daemon {
             admin,
             environment: Vec::new(),
             file_kib_max: None,
+            wrapper: None,
         };
         let data = daemon.data().display().to_string();
         daemon.set_environment("SWITCHYARD_INGEST", &ingest.to_string());
@@ -108,6 +111,11 @@ impl Daemon {
     /// on a full disk. None lifts the bound.
     pub fn set_file_kib_max(&mut self, kib: Option<u64>) {
         self.file_kib_max = kib;
+    }
+
+    /// From the next start on, this program starts the daemon: it gets the command as its arguments.
+    pub fn set_wrapper(&mut self, program: PathBuf) {
+        self.wrapper = Some(program);
     }
 
     /// Sets a variable of the daemon's environment, for the next start.
@@ -203,6 +211,11 @@ impl Daemon {
     }
 
     fn program(&self) -> Command {
+        if let Some(wrapper) = &self.wrapper {
+            let mut command = Command::new(wrapper);
+            command.arg(paths::daemon());
+            return command;
+        }
         let Some(kib) = self.file_kib_max else {
             return Command::new(paths::daemon());
         };
@@ -235,9 +248,19 @@ impl Daemon {
 
     /// SIGTERM, without waiting for the end.
     pub fn ask_to_end(&self) {
+        self.signal("TERM");
+    }
+
+    /// A signal, by its name without SIG.
+    pub fn signal(&self, name: &str) {
         let id = self.process_id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().expect("`kill` is there");
-        assert!(sent.success(), "SIGTERM to {id}");
+        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status().expect("`kill` is there");
+        assert!(sent.success(), "SIG{name} to {id}");
+    }
+
+    /// When the process, or its successor, started: milliseconds since 1970.
+    pub fn started_ms(&self) -> u64 {
+        self.admin_get("/api/v1/status").json()["started_ms"].as_u64().expect("the status says so")
     }
 
     /// Waits for the end after [`Daemon::ask_to_end`].
@@ -372,6 +395,14 @@ impl Daemon {
     /// All that it logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    /// Waits until it has logged this.
+    ///
+    /// # Panics
+    /// When it does not in time.
+    pub fn wait_for_log(&self, text: &str) {
+        eventually(&format!("`{text}` is logged"), START, || self.log().contains(text));
     }
 
     fn log_file(&self) -> PathBuf {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
@@ -105,7 +105,7 @@ impl Request {
     /// As [`Request::send`].
     pub async fn send_async(self) -> Result<Response, String> {
         let what = format!("{} {}", self.method, self.url);
-        match tokio::time::timeout(TIMEOUT, exchange(self)).await {
+        match tokio::time::timeout(TIMEOUT, exchange_once(self)).await {
             Ok(result) => result.map_err(|error| format!("{what}: {error}")),
             Err(_) => Err(format!("{what}: no answer in {} s", TIMEOUT.as_secs())),
         }
@@ -118,9 +118,73 @@ pub fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}")))
 }
 
-async fn exchange(request: Request) -> Result<Response, String> {
+/// A client that keeps its connections, and tries nothing again. Cheap to clone.
+#[derive(Clone)]
+pub struct Kept(Client<HttpConnector, Full<Bytes>>);
+
+impl Kept {
+    /// Without a connection yet.
+    pub fn new() -> Kept {
+        Kept(Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build_http())
+    }
+
+    /// As [`Request::send`], over a connection that may have carried others before.
+    ///
+    /// # Errors
+    /// As [`Request::send`].
+    pub fn send(&self, request: Request) -> Result<Response, String> {
+        runtime().block_on(async {
+            match tokio::time::timeout(TIMEOUT, exchange(&self.0, request)).await {
+                Ok(result) => result,
+                Err(_) => Err("no answer in time".to_string()),
+            }
+        })
+    }
+}
+
+impl Default for Kept {
+    fn default() -> Kept {
+        Kept::new()
+    }
+}
+
+/// Sends over TLS, trusting this certificate alone; HTTP/2 where the server offers it and `http2` says so.
+///
+/// # Errors
+/// As [`Request::send`]; also when the certificate is another.
+pub fn send_over_tls(request: Request, trusted: &[u8], http2: bool) -> Result<(Response, String), String> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(trusted.to_vec().into()).map_err(|error| error.to_string())?;
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config).https_only();
+    let connector = if http2 { connector.enable_all_versions().build() } else { connector.enable_http1().build() };
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
+    runtime().block_on(exchange_versioned(&client, request))
+}
+
+async fn exchange_once(request: Request) -> Result<Response, String> {
     let client: Client<HttpConnector, Full<Bytes>> =
         Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
+    exchange(&client, request).await
+}
+
+async fn exchange<C>(client: &Client<C, Full<Bytes>>, request: Request) -> Result<Response, String>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
+    exchange_versioned(client, request).await.map(|(response, _)| response)
+}
+
+/// The answer, and the version of HTTP that it came by.
+async fn exchange_versioned<C>(client: &Client<C, Full<Bytes>>, request: Request) -> Result<(Response, String), String>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
     let mut builder = hyper::Request::builder().method(request.method).uri(&request.url);
     for (name, value) in &request.headers {
         builder = builder.header(name, value);
@@ -129,7 +193,8 @@ async fn exchange(request: Request) -> Result<Response, String> {
     let response = client.request(request).await.map_err(|error| with_sources(&error))?;
     let (head, body) = response.into_parts();
     let body = body.collect().await.map_err(|error| with_sources(&error))?.to_bytes();
-    Ok(Response { status: head.status.as_u16(), headers: header_pairs(&head.headers), body })
+    let response = Response { status: head.status.as_u16(), headers: header_pairs(&head.headers), body };
+    Ok((response, format!("{:?}", head.version)))
 }
 
 /// The headers as pairs of text.

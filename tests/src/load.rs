@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::http::Request;
+use crate::http::{Kept, Request, Response};
 use crate::shop;
 
 /// Events in each batch.
@@ -45,11 +45,27 @@ pub struct Sent {
 impl Load {
     /// Starts so many senders to `<base>/v1/batch`; `name` begins the messageIds.
     pub fn start(base: &str, write_key: &str, senders: u64, name: &str) -> Load {
+        Load::with(base, write_key, senders, name, |request| request.send())
+    }
+
+    /// As [`Load::start`], over connections that are kept between requests. Nothing is tried again.
+    pub fn start_keeping(base: &str, write_key: &str, senders: u64, name: &str) -> Load {
+        let client = Kept::new();
+        Load::with(base, write_key, senders, name, move |request| client.send(request))
+    }
+
+    fn with(
+        base: &str,
+        write_key: &str,
+        senders: u64,
+        name: &str,
+        send: impl Fn(Request) -> Result<Response, String> + Clone + Send + 'static,
+    ) -> Load {
         let shared = Arc::new(Shared::default());
         let spawn = |sender: u64| {
             let (shared, url) = (shared.clone(), format!("{base}/v1/batch"));
-            let (key, name) = (write_key.to_string(), format!("{name}-{sender}"));
-            std::thread::spawn(move || send_until_stopped(&shared, &url, &key, &name))
+            let (key, name, send) = (write_key.to_string(), format!("{name}-{sender}"), send.clone());
+            std::thread::spawn(move || send_until_stopped(&shared, &url, &key, &name, send))
         };
         let senders = (0..senders).map(spawn).collect();
         Load { shared, senders }
@@ -80,13 +96,19 @@ impl Drop for Load {
     }
 }
 
-fn send_until_stopped(shared: &Shared, url: &str, key: &str, name: &str) {
+fn send_until_stopped(
+    shared: &Shared,
+    url: &str,
+    key: &str,
+    name: &str,
+    send: impl Fn(Request) -> Result<Response, String>,
+) {
     let mut number = 0;
     while !shared.stop.load(Ordering::Relaxed) {
         let batch: Vec<Value> = (0..BATCH).map(|at| shop::padded(&format!("{name}-{}", number + at), 600)).collect();
         number += BATCH;
         let body = json!({"batch": batch}).to_string();
-        match Request::post(url, body).write_key(key).send() {
+        match send(Request::post(url, body).write_key(key)) {
             Ok(response) if response.status == 200 => {
                 let ids = crate::expect::message_ids(&batch);
                 shared.ids.lock().expect("nobody panics while holding it").extend(ids);
@@ -97,7 +119,8 @@ fn send_until_stopped(shared: &Shared, url: &str, key: &str, name: &str) {
                 shared.refusals.lock().expect("nobody panics while holding it").push(refusal);
                 std::thread::park_timeout(PAUSE);
             }
-            Err(_) => {
+            Err(error) => {
+                eprintln!("without an answer: {error}");
                 shared.failures.fetch_add(1, Ordering::Relaxed);
                 std::thread::park_timeout(PAUSE);
             }

@@ -101,6 +101,8 @@ pub struct Setup {
     pipelines: Vec<(String, String, Vec<Destination>)>,
     sections: String,
     top: String,
+    of_pipelines: String,
+    more_write_keys: String,
 }
 
 impl Setup {
@@ -127,6 +129,20 @@ impl Setup {
         self
     }
 
+    /// Further keys and tables of every pipeline, as TOML.
+    pub fn of_pipelines(mut self, toml: &str) -> Setup {
+        self.of_pipelines.push_str(toml);
+        self.of_pipelines.push('\n');
+        self
+    }
+
+    /// One more write key of every pipeline, as TOML.
+    pub fn write_key(mut self, toml: &str) -> Setup {
+        self.more_write_keys.push_str(", ");
+        self.more_write_keys.push_str(toml);
+        self
+    }
+
     /// A key before the first section.
     pub fn top(mut self, toml: &str) -> Setup {
         self.top.push_str(toml);
@@ -141,7 +157,9 @@ impl Setup {
         let _ = writeln!(text, "[data]\ndirectory = \"data\"\n[plugins]\ndirectory = \"plugins\"");
         text.push_str(&self.sections);
         for (name, write_key, destinations) in &self.pipelines {
-            let _ = writeln!(text, "[[pipeline]]\nname = {name:?}\nwrite_keys = [{write_key:?}]");
+            let more = &self.more_write_keys;
+            let _ = writeln!(text, "[[pipeline]]\nname = {name:?}\nwrite_keys = [{write_key:?}{more}]");
+            text.push_str(&self.of_pipelines);
             destinations.iter().for_each(|destination| destination.write(&mut text));
         }
         text

@@ -180,7 +180,7 @@ fn below_the_disk_reserve_nothing_is_accepted() {
     let vendors = StandIn::start();
     let daemon = start(&vendors, "[queue]\ndisk_reserve_bytes = 1152921504606846976\n");
     let response = daemon.post("/v1/batch", &json!({"batch": events("full", 2)}));
-    assert_eq!(response.status, 503, "{}", response.text());
+    assert_eq!((response.status, response.header("retry-after")), (429, Some("2")), "{}", response.text());
     assert!(response.json()["message"].as_str().is_some_and(|text| text.contains("disk")), "{}", response.text());
     assert_eq!(daemon.counter("shop/webhook", "accepted"), 0);
 }

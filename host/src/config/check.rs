@@ -29,12 +29,14 @@ pub(super) fn check(
     let config = Config {
         path: path.to_path_buf(),
         ingest_address: checker.listen(raw.listen.ingest, "127.0.0.1:8080")?,
+        ingest_tls: raw.listen.tls.map(|tls| checker.tls(tls.into_inner())).transpose()?,
         admin_address: checker.listen(raw.listen.admin, "127.0.0.1:8081")?,
         data_directory: checker.directory(raw.data)?,
         plugin_directory: checker.directory(raw.plugins)?,
-        ingest: ingest_limits(raw.ingest),
+        ingest: checker.ingest_limits(raw.ingest)?,
         queue: queue_limits(raw.queue),
         guests: guest_limits(raw.guests),
+        deduplication: deduplication(&raw.deduplication),
         drain_grace_ms: raw.drain_grace_ms.unwrap_or(10_000),
         pipelines: checker.pipelines(raw.pipeline)?,
     };
@@ -88,13 +90,76 @@ impl Checker<'_> {
         Ok(content.trim_end_matches(['\n', '\r']).to_string())
     }
 
-    /// A text, or the content of a file.
-    fn secret(&self, raw: &Spanned<toml::Value>) -> Result<String, ConfigError> {
+    fn tls(&self, raw: RawTls) -> Result<TlsFiles, ConfigError> {
+        let file = |raw: &Spanned<String>| self.text(raw).map(|text| self.beside_the_file(&text));
+        Ok(TlsFiles { certificate: file(&raw.certificate)?, key: file(&raw.key)? })
+    }
+
+    /// A text, the content of a file, or a table with either as `key` and what else there is to say.
+    fn write_key(&self, raw: &Spanned<toml::Value>) -> Result<WriteKey, ConfigError> {
+        use serde_json::Value;
         let offset = raw.span().start;
-        match self.value(raw.get_ref(), offset)? {
-            serde_json::Value::String(text) => Ok(text),
-            _ => Err(self.wrong(offset, "a write key is a text, \"${env:NAME}\" or { file = \"...\" }".to_string())),
+        let wrong = |message: &str| Err(self.wrong(offset, message.to_string()));
+        let mut members = match self.value(raw.get_ref(), offset)? {
+            Value::String(key) => serde_json::Map::from_iter([("key".to_string(), Value::String(key))]),
+            Value::Object(members) => members,
+            _ => serde_json::Map::new(),
+        };
+        let Some(Value::String(key)) = members.remove("key") else {
+            return wrong(
+                "a write key is a text, \"${env:NAME}\", { file = \"...\" } or a table with one of them as `key`",
+            );
+        };
+        let enabled = members.remove("enabled").unwrap_or(Value::Bool(true));
+        let Value::Bool(enabled) = enabled else { return wrong("`enabled` of a write key is true or false") };
+        let mut rate = |name: &str| match members.remove(name) {
+            None => Ok(None),
+            Some(value) => match value.as_u64() {
+                Some(1..) => Ok(value.as_u64()),
+                _ => Err(self.wrong(offset, format!("`{name}` of a write key must be a whole number of at least 1"))),
+            },
+        };
+        let (events_per_second, bytes_per_second) = (rate("events_per_second")?, rate("bytes_per_second")?);
+        match members.keys().next() {
+            Some(unknown) => wrong(&format!(
+                "a write key has no `{unknown}`: there are key, enabled, events_per_second and bytes_per_second"
+            )),
+            None => Ok(WriteKey { key, enabled, events_per_second, bytes_per_second }),
         }
+    }
+
+    /// An entry of a tracking plan: the schema is a table, or the path of a JSON file.
+    fn planned_event(&self, spanned: Spanned<RawPlannedEvent>) -> Result<PlannedEvent, ConfigError> {
+        let offset = spanned.span().start;
+        let raw = spanned.into_inner();
+        let kind = raw.kind.as_ref().map(|kind| self.kind(kind)).transpose()?.unwrap_or(EventKind::Track);
+        let name = raw.event.as_ref().map(|name| self.text(name)).transpose()?;
+        if name.is_none() && raw.kind.is_none() {
+            return Err(self.wrong(offset, "an entry of a tracking plan needs `event`, or `kind`, or both".to_string()));
+        }
+        let at = raw.schema.span().start;
+        let schema = match self.value(raw.schema.get_ref(), at)? {
+            serde_json::Value::String(path) => {
+                let text = self.secret_file(&path, at)?;
+                serde_json::from_str(&text).map_err(|error| self.wrong(at, format!("{path} is no JSON: {error}")))?
+            }
+            schema => schema,
+        };
+        jsonschema::validator_for(&schema)
+            .map_err(|error| self.wrong(at, format!("the schema is no valid JSON Schema: {error}")))?;
+        Ok(PlannedEvent { kind, name, schema, on_violation: raw.on_violation })
+    }
+
+    fn ingest_limits(&self, raw: RawIngest) -> Result<IngestLimits, ConfigError> {
+        Ok(IngestLimits {
+            body_bytes_max: raw.body_bytes_max.unwrap_or(8 << 20),
+            event_bytes_max: raw.event_bytes_max.unwrap_or(32 << 10),
+            batch_events_max: raw.batch_events_max.unwrap_or(2_500),
+            read_timeout_ms: raw.read_timeout_ms.unwrap_or(30_000),
+            connections_max: raw.connections_max.unwrap_or(10_000),
+            bodies_bytes_max: raw.bodies_bytes_max.unwrap_or(256 << 20),
+            trusted_proxies: raw.trusted_proxies.iter().map(|range| self.parsed(range)).collect::<Result<_, _>>()?,
+        })
     }
 
     fn name(&self, raw: &Spanned<String>, what: &str) -> Result<String, ConfigError> {
@@ -118,7 +183,7 @@ impl Checker<'_> {
                 return Err(self.wrong(offset, format!("there are two pipelines named `{}`: rename one", pipeline.id)));
             }
             for key in &pipeline.write_keys {
-                if !write_keys.insert(key.clone()) {
+                if !write_keys.insert(key.key.clone()) {
                     let message = format!(
                         "pipeline `{}`: one of its write keys is used twice: a write key names one pipeline",
                         pipeline.id
@@ -133,8 +198,8 @@ impl Checker<'_> {
 
     fn pipeline(&self, raw: RawPipeline) -> Result<Pipeline, ConfigError> {
         let name = self.name(&raw.name, "pipeline")?;
-        let write_keys = raw.write_keys.iter().map(|key| self.secret(key)).collect::<Result<Vec<_>, _>>()?;
-        if write_keys.is_empty() || write_keys.iter().any(|key| key.is_empty() || key.contains(':')) {
+        let write_keys = raw.write_keys.iter().map(|key| self.write_key(key)).collect::<Result<Vec<_>, _>>()?;
+        if write_keys.is_empty() || write_keys.iter().any(|key| key.key.is_empty() || key.key.contains(':')) {
             let message = format!("pipeline `{name}`: write_keys needs at least one key, none empty and none with ':'");
             return Err(self.wrong(raw.name.span().start, message));
         }
@@ -150,7 +215,10 @@ impl Checker<'_> {
             }
             destinations.push(Arc::new(destination));
         }
-        Ok(Pipeline { id: PipelineId(name), write_keys, destinations })
+        let plan = raw.tracking_plan.into_iter().map(|entry| self.planned_event(entry));
+        let tracking_plan = plan.collect::<Result<_, _>>()?;
+        let validation = raw.validation.map(Spanned::into_inner).unwrap_or_default();
+        Ok(Pipeline { id: PipelineId(name), write_keys, validation, tracking_plan, destinations })
     }
 
     fn destination(&self, pipeline: &str, spanned: Spanned<RawDestination>) -> Result<Destination, ConfigError> {
@@ -271,14 +339,10 @@ impl Checker<'_> {
     }
 }
 
-fn ingest_limits(raw: RawIngest) -> IngestLimits {
-    IngestLimits {
-        body_bytes_max: raw.body_bytes_max.unwrap_or(8 << 20),
-        event_bytes_max: raw.event_bytes_max.unwrap_or(32 << 10),
-        batch_events_max: raw.batch_events_max.unwrap_or(2_500),
-        read_timeout_ms: raw.read_timeout_ms.unwrap_or(30_000),
-        connections_max: raw.connections_max.unwrap_or(10_000),
-        bodies_bytes_max: raw.bodies_bytes_max.unwrap_or(256 << 20),
+fn deduplication(raw: &RawDeduplication) -> Deduplication {
+    Deduplication {
+        window_ms: (raw.window_minutes.unwrap_or(60.0).max(0.0) * 60_000.0) as u64,
+        ids_max: raw.ids_max.unwrap_or(10_000_000),
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Config {
     pub path: PathBuf,
     /// Where events come in.
     pub ingest_address: SocketAddr,
+    /// The certificate for `ingest_address`, if it speaks TLS.
+    pub ingest_tls: Option<TlsFiles>,
     /// Where the operator's interface listens; loopback by default.
     pub admin_address: SocketAddr,
     /// Where the store, the compiled plugins and the admin token are.
@@ -38,6 +40,8 @@ pub struct Config {
     pub queue: QueueLimits,
     /// Bounds on guests.
     pub guests: GuestLimits,
+    /// For how long an event that is sent again is known.
+    pub deduplication: Deduplication,
     /// How long what is in flight may take to finish at a stop, in milliseconds.
     pub drain_grace_ms: u64,
     /// The pipelines.
@@ -60,6 +64,26 @@ pub struct IngestLimits {
     pub connections_max: usize,
     /// Bytes of bodies in flight, over all connections.
     pub bodies_bytes_max: usize,
+    /// Proxies that are believed when they say whom they heard.
+    pub trusted_proxies: Vec<AddressRange>,
+}
+
+/// A certificate chain and its key, as PEM files. They are read again when they change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TlsFiles {
+    /// The certificate, then those that signed it.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// For how long an event that is sent again is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deduplication {
+    /// In milliseconds; 0: not at all.
+    pub window_ms: u64,
+    /// How many events are known at most; beyond, the oldest are forgotten.
+    pub ids_max: u64,
 }
 
 /// Bounds on what is kept.
@@ -96,9 +120,68 @@ pub struct Pipeline {
     /// Its name.
     pub id: PipelineId,
     /// The source's credentials.
-    pub write_keys: Vec<String>,
+    pub write_keys: Vec<WriteKey>,
+    /// What becomes of events that need a repair.
+    pub validation: Validation,
+    /// What events must look like.
+    pub tracking_plan: Vec<PlannedEvent>,
     /// Where its events go.
     pub destinations: Vec<Arc<Destination>>,
+}
+
+/// One credential of a source.
+#[derive(Clone, PartialEq)]
+pub struct WriteKey {
+    /// What the sender gives.
+    pub key: String,
+    /// Whether it is taken.
+    pub enabled: bool,
+    /// Events it may send a second.
+    pub events_per_second: Option<u64>,
+    /// Bytes of bodies, after decompression, that it may send a second.
+    pub bytes_per_second: Option<u64>,
+}
+
+impl std::fmt::Debug for WriteKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("WriteKey(..)")
+    }
+}
+
+/// What becomes of events that need a repair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Validation {
+    /// They are repaired, and the repairs are recorded in them.
+    #[default]
+    Lenient,
+    /// They are refused.
+    Strict,
+}
+
+/// What the events of one name must look like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedEvent {
+    /// Of which kind.
+    pub kind: EventKind,
+    /// Of which name; None: all of the kind.
+    pub name: Option<String>,
+    /// JSON Schema of the properties (or traits).
+    pub schema: serde_json::Value,
+    /// What becomes of those that are otherwise.
+    pub on_violation: ViolationAction,
+}
+
+/// What becomes of an event that violates its schema.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ViolationAction {
+    /// Accepted, with the violations recorded in it.
+    Mark,
+    /// Accepted without the properties that violate.
+    Drop,
+    /// Refused.
+    Reject,
 }
 
 /// One configured target of a pipeline.
@@ -229,6 +312,10 @@ impl Config {
             Some("queue")
         } else if self.guests != next.guests {
             Some("guests")
+        } else if self.ingest_tls != next.ingest_tls {
+            Some("listen.tls")
+        } else if self.deduplication != next.deduplication {
+            Some("deduplication")
         } else if self.ingest != next.ingest {
             Some("ingest")
         } else {

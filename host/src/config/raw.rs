@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::{Validation, ViolationAction};
+
 type Text = Spanned<String>;
 
 #[derive(Deserialize)]
@@ -18,6 +20,8 @@ pub(super) struct RawConfig {
     pub queue: RawQueue,
     #[serde(default)]
     pub guests: RawGuests,
+    #[serde(default)]
+    pub deduplication: RawDeduplication,
     pub drain_grace_ms: Option<u64>,
     #[serde(default)]
     pub pipeline: Vec<Spanned<RawPipeline>>,
@@ -28,6 +32,14 @@ pub(super) struct RawConfig {
 pub(super) struct RawListen {
     pub ingest: Option<Text>,
     pub admin: Option<Text>,
+    pub tls: Option<Spanned<RawTls>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTls {
+    pub certificate: Text,
+    pub key: Text,
 }
 
 #[derive(Deserialize)]
@@ -45,6 +57,15 @@ pub(super) struct RawIngest {
     pub read_timeout_ms: Option<u64>,
     pub connections_max: Option<usize>,
     pub bodies_bytes_max: Option<usize>,
+    #[serde(default)]
+    pub trusted_proxies: Vec<Text>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDeduplication {
+    pub window_minutes: Option<f64>,
+    pub ids_max: Option<u64>,
 }
 
 #[derive(Deserialize, Default)]
@@ -71,8 +92,20 @@ pub(super) struct RawGuests {
 pub(super) struct RawPipeline {
     pub name: Text,
     pub write_keys: Vec<Spanned<toml::Value>>,
+    pub validation: Option<Spanned<Validation>>,
+    #[serde(default)]
+    pub tracking_plan: Vec<Spanned<RawPlannedEvent>>,
     #[serde(default)]
     pub destination: Vec<Spanned<RawDestination>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPlannedEvent {
+    pub kind: Option<Text>,
+    pub event: Option<Text>,
+    pub schema: Spanned<toml::Value>,
+    pub on_violation: ViolationAction,
 }
 
 #[derive(Deserialize)]

@@ -25,7 +25,7 @@ fn a_pipeline_with_a_destination() {
     );
     let config = parse(&text).unwrap();
     let (pipeline, destination) = config.destinations().next().unwrap();
-    assert_eq!(pipeline.write_keys, ["wk"]);
+    assert_eq!(pipeline.write_keys[0].key, "wk");
     assert_eq!(destination.id.0, "shop/hook");
     assert_eq!(destination.settings.0, serde_json::json!({"url": "http://localhost/x", "number": 3}));
     assert_eq!(format!("{:?}", destination.settings), "Settings(..)");

@@ -6,8 +6,10 @@
 
 mod check;
 mod destinations;
+mod listeners;
 mod plugins;
 mod reload;
+mod restart;
 mod run;
 
 use std::sync::{Arc, Mutex};
@@ -38,6 +40,8 @@ pub struct Daemon {
     /// Who watches.
     pub live: Live,
     now: Clock,
+    /// When it started: milliseconds since 1970.
+    started_ms: u64,
     /// One change at a time: of the configuration, or of a plugin.
     changing: RwLock<Changing>,
     /// Why the last change was refused, if it was.
@@ -84,6 +88,7 @@ impl Daemon {
         Ok(serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"),
             "now_ms": (self.now)(),
+            "started_ms": self.started_ms,
             "store": self.store.status(),
             "sources": self.gate.counters(),
             "destinations": destinations,

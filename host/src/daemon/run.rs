@@ -11,7 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{RwLock, watch};
 
 use super::destinations::Destinations;
+use super::listeners::Listeners;
 use super::plugins::Plugins;
+use super::restart::try_successor;
 use super::{Changing, Daemon};
 use crate::admin::{self, Token};
 use crate::clock;
@@ -25,6 +27,7 @@ use crate::ingest::{self, Gate};
 use crate::plugin::handles::HandleKey;
 use crate::plugin::host::{Limits, PluginHost};
 use crate::queue::{EventStore, RedbStore, StoreOptions};
+use crate::tls::Certificate;
 
 /// Changes of files are taken up when nothing more has changed for so long, so that a file that is
 /// being copied is not read half.
@@ -33,11 +36,26 @@ const QUIET: Duration = Duration::from_millis(50);
 /// Admin connections at a time.
 const ADMIN_CONNECTIONS_MAX: usize = 256;
 
-/// Runs the daemon until it is told to stop.
+/// Runs the daemon until it is told to stop. On SIGUSR2 the process goes on as its successor.
 pub fn run(config: Config) -> anyhow::Result<()> {
     start_logging();
+    let listeners = Listeners::open(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run_until_stopped(config))
+    let end = runtime.block_on(run_until_stopped(config, &listeners))?;
+    // Whatever blocks is over: the store is closed.
+    drop(runtime);
+    match end {
+        End::Stopped => Ok(()),
+        End::Succeeded => Err(listeners.hand_on()),
+    }
+}
+
+/// Why the daemon stopped.
+enum End {
+    /// It was told to.
+    Stopped,
+    /// Its successor is to take over.
+    Succeeded,
 }
 
 fn start_logging() {
@@ -58,22 +76,24 @@ pub(super) fn plugin_limits(config: &Config) -> Limits {
     }
 }
 
-async fn run_until_stopped(config: Config) -> anyhow::Result<()> {
+async fn run_until_stopped(config: Config, listeners: &Listeners) -> anyhow::Result<End> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     make_directory(&config.data_directory)?;
     std::fs::create_dir_all(&config.plugin_directory)
         .with_context(|| format!("{} cannot be made", config.plugin_directory.display()))?;
-    let ingest = listen(config.ingest_address, "listen.ingest").await?;
-    let admin = listen(config.admin_address, "listen.admin").await?;
+    let certificate = config.ingest_tls.as_ref().map(Certificate::load).transpose().context("listen.tls")?;
+    let config_path = config.path.clone();
     let daemon = start(config).await?;
     let (stop, stopped) = watch::channel(false);
-    let servers = tokio::spawn(serve(daemon.clone(), ingest, admin, stopped.clone()));
-    let watching = tokio::spawn(watch_files(daemon.clone(), stopped));
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
-        _ = interrupt.recv() => tracing::info!("interrupted: stopping"),
-    }
+    let (ingest, admin) = listeners.to_async()?;
+    let servers = tokio::spawn(serve(daemon.clone(), ingest, certificate.clone(), admin, stopped.clone()));
+    let watching = tokio::spawn(watch_files(daemon.clone(), certificate, stopped));
+    let end = tokio::select! {
+        _ = terminate.recv() => { tracing::info!("SIGTERM: stopping"); End::Stopped }
+        _ = interrupt.recv() => { tracing::info!("interrupted: stopping"); End::Stopped }
+        succession = succession(&config_path) => { succession?; End::Succeeded }
+    };
     daemon.gate.stop();
     stop.send_replace(true);
     servers.await?;
@@ -81,13 +101,21 @@ async fn run_until_stopped(config: Config) -> anyhow::Result<()> {
     daemon.changing.write().await.destinations.stop_all().await;
     daemon.store.close().await?;
     tracing::info!("stopped");
-    Ok(())
+    Ok(end)
 }
 
-async fn listen(address: std::net::SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("{key}: cannot listen on {address}: is another daemon running there?"))
+/// Returns when a successor is wanted and would start.
+async fn succession(config_path: &Path) -> anyhow::Result<()> {
+    let mut wanted = signal(SignalKind::user_defined2())?;
+    loop {
+        wanted.recv().await;
+        tracing::info!("SIGUSR2: trying the successor");
+        let path = config_path.to_path_buf();
+        match tokio::task::spawn_blocking(move || try_successor(&path)).await? {
+            Ok(()) => return Ok(()),
+            Err(error) => tracing::error!("the restart is refused, and this process goes on: {error:#}"),
+        }
+    }
 }
 
 /// Makes the data directory, for the owner alone: it holds events and the admin token.
@@ -107,6 +135,8 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
         disk_reserve_bytes: config.queue.disk_reserve_bytes,
         retention_ms: config.queue.retention_ms,
         retention_bytes: config.queue.retention_bytes,
+        deduplication_window_ms: config.deduplication.window_ms,
+        deduplication_ids_max: config.deduplication.ids_max,
         ..StoreOptions::default()
     };
     let store_path = config.data_directory.join("store.redb");
@@ -147,6 +177,7 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
         gate,
         store,
         live,
+        started_ms: now(),
         now,
         changing: RwLock::new(Changing { config, plugins, destinations }),
         refused: Mutex::new(None),
@@ -165,7 +196,13 @@ async fn forget_removed(config: &Config, store: &Arc<dyn EventStore>) -> anyhow:
     Ok(())
 }
 
-async fn serve(daemon: Arc<Daemon>, ingest: TcpListener, admin: TcpListener, stopped: watch::Receiver<bool>) {
+async fn serve(
+    daemon: Arc<Daemon>,
+    ingest: TcpListener,
+    certificate: Option<Certificate>,
+    admin: TcpListener,
+    stopped: watch::Receiver<bool>,
+) {
     let limits = &daemon.gate.limits;
     let ingest_limits =
         ServeLimits { connections_max: limits.connections_max, head_ms_max: limits.read_timeout_ms, grace_ms: 1_000 };
@@ -183,33 +220,54 @@ async fn serve(daemon: Arc<Daemon>, ingest: TcpListener, admin: TcpListener, sto
     };
     let admin_handler = move |request, _| admin::handle(daemon.clone(), request);
     tokio::join!(
-        http::serve(ingest, ingest_limits, ingest_handler, stopped.clone()),
-        http::serve(admin, admin_limits, admin_handler, stopped),
+        http::serve(ingest, certificate, ingest_limits, ingest_handler, stopped.clone()),
+        http::serve(admin, None, admin_limits, admin_handler, stopped),
     );
 }
 
-/// Takes up changes of the configuration file and of the plugin directory until the daemon stops.
-async fn watch_files(daemon: Arc<Daemon>, mut stopped: watch::Receiver<bool>) {
+/// Takes up changes of the configuration file, of the plugin directory and of the certificate until
+/// the daemon stops.
+async fn watch_files(daemon: Arc<Daemon>, certificate: Option<Certificate>, mut stopped: watch::Receiver<bool>) {
     let (config_path, plugin_directory) = {
         let changing = daemon.changing.read().await;
         (changing.config.path.clone(), changing.config.plugin_directory.clone())
     };
-    let config_directory = match config_path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-        _ => Path::new(".").to_path_buf(),
-    };
-    let config_name = config_path.file_name().map(ToOwned::to_owned);
-    // A mounted directory is replaced as a whole through a link whose name begins with two dots.
-    let is_config = move |path: &Path| {
-        let name = path.file_name();
-        name == config_name.as_deref() || name.is_some_and(|name| name.as_encoded_bytes().starts_with(b".."))
-    };
+    let (config_directory, is_config) = place_of(&config_path);
     let is_plugin = |path: &Path| path.extension().is_some_and(|extension| extension == "wasm");
     tokio::select! {
         () = each_change(config_directory, is_config, || daemon.reload_config(&config_path)) => {}
         () = each_change(plugin_directory, is_plugin, || daemon.reload_plugins()) => {}
+        () = watch_certificate(certificate) => {}
         _ = stopped.wait_for(|stopped| *stopped) => {}
     }
+}
+
+/// The directory of a file, and whether a changed path there may be the file.
+fn place_of(file: &Path) -> (PathBuf, impl Fn(&Path) -> bool + Send + 'static) {
+    let directory = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => Path::new(".").to_path_buf(),
+    };
+    let wanted = file.file_name().map(ToOwned::to_owned);
+    // A mounted directory is replaced as a whole through a link whose name begins with two dots.
+    let is_file = move |path: &Path| {
+        let name = path.file_name();
+        name == wanted.as_deref() || name.is_some_and(|name| name.as_encoded_bytes().starts_with(b".."))
+    };
+    (directory, is_file)
+}
+
+/// Takes up a changed certificate; never returns.
+async fn watch_certificate(certificate: Option<Certificate>) {
+    let Some(certificate) = certificate else { return std::future::pending().await };
+    let look = || async {
+        match certificate.reload() {
+            Ok(()) => tracing::info!("the changed certificate is in effect"),
+            Err(error) => tracing::error!("the changed certificate is refused; the one before stays: {error:#}"),
+        }
+    };
+    let [first, second] = [&certificate.files().certificate, &certificate.files().key].map(|file| place_of(file));
+    tokio::join!(each_change(first.0, first.1, look), each_change(second.0, second.1, look));
 }
 
 /// Calls `look` after each change of a file in a directory that `concerns` names. Returns only when it cannot be watched.

@@ -110,8 +110,10 @@ impl Repairs {
     pub const TIME: Repairs = Repairs(32);
     /// A messageId that is neither a text nor a number was replaced.
     pub const MESSAGE_ID: Repairs = Repairs(64);
+    /// A time that no event can have was replaced by the time of arrival.
+    pub const TIME_RANGE: Repairs = Repairs(128);
 
-    const NAMES: [&'static str; 7] = [
+    const NAMES: [&'static str; 8] = [
         "nan_to_null",
         "lone_surrogate",
         "invalid_utf8",
@@ -119,6 +121,7 @@ impl Repairs {
         "duplicate_key",
         "unreadable_time",
         "message_id_replaced",
+        "time_out_of_range",
     ];
 
     /// Puts those of `other` to these.

@@ -9,7 +9,7 @@ use crate::queue::AppendError;
 use crate::validate::{BodyError, Rejection};
 
 /// Seconds that a client is asked to wait when there is no room. SDKs read whole seconds only.
-const RETRY_AFTER_SECONDS: u32 = 2;
+const RETRY_AFTER_SECONDS: u64 = 2;
 
 /// Why a whole request was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,21 @@ pub enum IngestError {
     /// A write key that no pipeline has.
     #[error("the write key is not known here: look for it under write_keys in the configuration")]
     UnknownWriteKey,
+    /// A write key that was switched off.
+    #[error("the write key is disabled: enable it in the configuration, or use another")]
+    DisabledWriteKey,
+    /// The write key sends more than it may.
+    #[error("the write key's limit is reached: try again in {seconds} s")]
+    RateLimited {
+        /// Until it may send again.
+        seconds: u64,
+    },
+    /// A custom event that is none.
+    #[error("{0}")]
+    NoCustomEvent(&'static str),
+    /// The path takes GET.
+    #[error("{0} takes GET")]
+    NeedsGet(String),
     /// More bytes than allowed, after decompression.
     #[error("the body is larger than {0} bytes after decompression: send smaller batches")]
     BodyTooLarge(usize),
@@ -55,9 +70,6 @@ pub enum IngestError {
     /// The queue did not take the events.
     #[error(transparent)]
     Append(#[from] AppendError),
-    /// The daemon is stopping.
-    #[error("the daemon is stopping: try again")]
-    Stopping,
 }
 
 impl IngestError {
@@ -68,6 +80,10 @@ impl IngestError {
             IngestError::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             IngestError::NoWriteKey => (StatusCode::UNAUTHORIZED, "no_write_key"),
             IngestError::UnknownWriteKey => (StatusCode::UNAUTHORIZED, "unknown_write_key"),
+            IngestError::DisabledWriteKey => (StatusCode::UNAUTHORIZED, "disabled_write_key"),
+            IngestError::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
+            IngestError::NoCustomEvent(_) => (StatusCode::BAD_REQUEST, "no_custom_event"),
+            IngestError::NeedsGet(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             IngestError::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             IngestError::UnknownEncoding(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unknown_encoding"),
             IngestError::BrokenEncoding(_) => (StatusCode::BAD_REQUEST, "broken_encoding"),
@@ -83,11 +99,9 @@ impl IngestError {
             }
             IngestError::Refused(rejection) => (StatusCode::BAD_REQUEST, rejection.code),
             IngestError::Append(AppendError::Full { .. }) => (StatusCode::TOO_MANY_REQUESTS, "queue_full"),
-            IngestError::Append(AppendError::DiskReserve { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "disk_full"),
+            IngestError::Append(AppendError::DiskReserve { .. }) => (StatusCode::TOO_MANY_REQUESTS, "disk_full"),
             IngestError::Append(AppendError::Poisoned(_)) => (StatusCode::SERVICE_UNAVAILABLE, "store_failed"),
-            IngestError::Append(AppendError::Closed) | IngestError::Stopping => {
-                (StatusCode::SERVICE_UNAVAILABLE, "stopping")
-            }
+            IngestError::Append(AppendError::Closed) => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
         }
     }
 
@@ -96,15 +110,17 @@ impl IngestError {
         let (status, code) = self.status_and_code();
         let mut response = http::json(status, &json!({"success": false, "code": code, "message": self.to_string()}));
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+            let seconds = if let IngestError::RateLimited { seconds } = self { *seconds } else { RETRY_AFTER_SECONDS };
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
 }
 
-/// The 200, with what became of each item that was not accepted.
-pub fn accepted(accepted: usize, rejected: &[Rejection]) -> Response<Body> {
-    if rejected.is_empty() {
+/// The 200, with what became of each item that was not accepted. Events that were known already are
+/// among the accepted ones, since their sender need not care.
+pub fn accepted(accepted: usize, duplicates: usize, rejected: &[Rejection]) -> Response<Body> {
+    if rejected.is_empty() && duplicates == 0 {
         let body = format!("{{\"success\":true,\"accepted\":{accepted},\"rejected\":[]}}");
         return http::whole(StatusCode::OK, "application/json", body);
     }
@@ -114,5 +130,9 @@ pub fn accepted(accepted: usize, rejected: &[Rejection]) -> Response<Body> {
             json!({"index": item.index, "messageId": item.message_id, "code": item.code, "message": item.message})
         })
         .collect();
-    http::json(StatusCode::OK, &json!({"success": true, "accepted": accepted, "rejected": rejected}))
+    let mut body = json!({"success": true, "accepted": accepted, "rejected": rejected});
+    if duplicates > 0 {
+        body["duplicates"] = json!(duplicates);
+    }
+    http::json(StatusCode::OK, &body)
 }

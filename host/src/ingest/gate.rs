@@ -7,36 +7,127 @@ use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::answer::IngestError;
+use super::rate::Bucket;
 use crate::clock::Clock;
-use crate::config::{Config, IngestLimits};
+use crate::config::{Config, IngestLimits, Pipeline, Validation, ViolationAction};
 use crate::delivery::live::Live;
+use crate::event::MessageId;
 use crate::queue::{EventStore, PipelineId};
+use crate::validate::rules::SourceRules;
+use crate::validate::tracking_plan::{Action, Entry, TrackingPlan};
 
 /// Rejected items that are kept for the operator to see.
 const REJECTED_MAX: usize = 200;
 
+/// Violations of one entry of a tracking plan that are counted apart: they may hold values.
+const VIOLATION_TEXTS_MAX: usize = 100;
+
+/// What the others are counted under.
+const OTHER: &str = "other";
+
 /// Bodies in flight are counted in pieces of so many bytes.
 const PIECE_BYTES: usize = 1_024;
 
-/// Which write key names which pipeline.
-#[derive(Debug, Default, PartialEq)]
+/// What a write key names.
+#[derive(Debug)]
+pub struct Source {
+    /// Where its events go.
+    pub pipeline: PipelineId,
+    /// Whether the key is taken.
+    pub enabled: bool,
+    /// What is asked of its events.
+    pub rules: Arc<SourceRules>,
+    /// Events and bytes that it may send a second.
+    limits: Mutex<RateLimits>,
+}
+
+#[derive(Debug)]
+struct RateLimits {
+    events: Option<Bucket>,
+    bytes: Option<Bucket>,
+}
+
+impl Source {
+    /// Whether a request may come in now.
+    ///
+    /// # Errors
+    /// `RateLimited` with the whole seconds until it may.
+    pub(super) fn admit(&self, now_ms: u64) -> Result<(), IngestError> {
+        let mut limits = self.limits.lock().expect("nobody panics while holding the buckets");
+        let RateLimits { events, bytes } = &mut *limits;
+        let waits = [events, bytes].into_iter().flatten().filter_map(|bucket| bucket.admit(now_ms).err());
+        match waits.max() {
+            Some(seconds) => Err(IngestError::RateLimited { seconds }),
+            None => Ok(()),
+        }
+    }
+
+    /// Pays for what came in.
+    pub(super) fn pay(&self, events: u64, bytes: u64, now_ms: u64) {
+        let mut limits = self.limits.lock().expect("nobody panics while holding the buckets");
+        if let Some(bucket) = &mut limits.events {
+            bucket.pay(events, now_ms);
+        }
+        if let Some(bucket) = &mut limits.bytes {
+            bucket.pay(bytes, now_ms);
+        }
+    }
+}
+
+/// Which write key names which source.
+#[derive(Debug, Default)]
 pub struct Keys {
-    pipelines: HashMap<String, PipelineId>,
+    sources: HashMap<String, Arc<Source>>,
 }
 
 impl Keys {
     /// The keys of a configuration.
-    pub fn of(config: &Config) -> Keys {
-        let pairs = config
-            .pipelines
-            .iter()
-            .flat_map(|pipeline| pipeline.write_keys.iter().map(|key| (key.clone(), pipeline.id.clone())));
-        Keys { pipelines: pairs.collect() }
+    pub fn of(config: &Config, now_ms: u64) -> Keys {
+        let mut sources = HashMap::new();
+        for pipeline in &config.pipelines {
+            let rules = Arc::new(rules_of(pipeline));
+            for key in &pipeline.write_keys {
+                let bucket = |per_second: Option<u64>| per_second.map(|rate| Bucket::new(rate, now_ms));
+                let limits = RateLimits { events: bucket(key.events_per_second), bytes: bucket(key.bytes_per_second) };
+                let source = Source {
+                    pipeline: pipeline.id.clone(),
+                    enabled: key.enabled,
+                    rules: rules.clone(),
+                    limits: Mutex::new(limits),
+                };
+                sources.insert(key.key.clone(), Arc::new(source));
+            }
+        }
+        Keys { sources }
     }
 
-    /// The pipeline that a key names.
-    pub fn pipeline(&self, key: &str) -> Option<&PipelineId> {
-        self.pipelines.get(key)
+    /// The source that a key names.
+    ///
+    /// # Errors
+    /// `UnknownWriteKey`, or `DisabledWriteKey`.
+    pub(super) fn source(&self, key: &str) -> Result<Arc<Source>, IngestError> {
+        // Of `id:secret`, as Jitsu has it, the id counts.
+        match self.sources.get(key.split(':').next().unwrap_or_default()) {
+            Some(source) if source.enabled => Ok(source.clone()),
+            Some(_) => Err(IngestError::DisabledWriteKey),
+            None => Err(IngestError::UnknownWriteKey),
+        }
+    }
+}
+
+/// What a pipeline asks of its events. The configuration was checked: its schemas are valid.
+fn rules_of(pipeline: &Pipeline) -> SourceRules {
+    let entries = pipeline.tracking_plan.iter().filter_map(|planned| {
+        let action = match planned.on_violation {
+            ViolationAction::Mark => Action::Mark,
+            ViolationAction::Drop => Action::Drop,
+            ViolationAction::Reject => Action::Reject,
+        };
+        Entry::new(planned.kind, planned.name.clone(), action, &planned.schema).ok()
+    });
+    SourceRules {
+        strict: pipeline.validation == Validation::Strict,
+        tracking_plan: TrackingPlan::new(entries.collect()),
     }
 }
 
@@ -45,10 +136,16 @@ impl Keys {
 pub struct SourceCounters {
     /// Events answered with 200 and durable.
     pub accepted: u64,
+    /// Events that were sent again within the window, and are kept once.
+    pub duplicates: u64,
     /// Events that were mended on the way in.
     pub repaired: u64,
     /// Items refused, by code.
     pub rejected_by: BTreeMap<String, u64>,
+    /// Requests refused because of the key's limits.
+    pub rate_limited: u64,
+    /// Violations of the tracking plan, by entry and then by text (at most 100 of an entry).
+    pub violations: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 /// An item that was not accepted.
@@ -72,6 +169,8 @@ pub struct Gate {
     pub store: Arc<dyn EventStore>,
     /// Bounds.
     pub limits: IngestLimits,
+    /// Whether the listener speaks TLS.
+    pub speaks_tls: bool,
     /// Who watches.
     pub live: Live,
     /// Milliseconds since 1970.
@@ -89,13 +188,14 @@ impl Gate {
         Gate {
             store,
             live,
-            now,
-            keys: RwLock::new(Arc::new(Keys::of(config))),
+            keys: RwLock::new(Arc::new(Keys::of(config, now()))),
             counters: Mutex::default(),
             rejected: Mutex::default(),
             bodies: Arc::new(Semaphore::new(config.ingest.bodies_bytes_max / PIECE_BYTES)),
             stopping: AtomicBool::new(false),
             limits: config.ingest.clone(),
+            speaks_tls: config.ingest_tls.is_some(),
+            now,
         }
     }
 
@@ -109,7 +209,8 @@ impl Gate {
         self.keys.read().expect("nobody panics while holding the keys").clone()
     }
 
-    /// From now on requests are answered with 503.
+    /// From now on the daemon is not ready: whoever spreads the load shall send nothing more. What
+    /// comes nevertheless is taken as long as the store is open.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
@@ -147,6 +248,37 @@ impl Gate {
                 kept.pop_front();
             }
             kept.push_back(item);
+        }
+    }
+
+    /// Counts a request that was refused because of its key's limits.
+    pub(super) fn count_rate_limited(&self, pipeline: &PipelineId) {
+        let mut counters = self.counters.lock().expect("nobody panics while holding the counters");
+        counters.entry(pipeline.0.clone()).or_default().rate_limited += 1;
+    }
+
+    /// Counts violations of tracking plans: entry and text.
+    pub(super) fn count_violations(&self, pipeline: &PipelineId, violations: Vec<(String, String)>) {
+        if violations.is_empty() {
+            return;
+        }
+        let mut counters = self.counters.lock().expect("nobody panics while holding the counters");
+        let own = &mut counters.entry(pipeline.0.clone()).or_default().violations;
+        for (title, text) in violations {
+            let texts = own.entry(title).or_default();
+            let text = if texts.len() < VIOLATION_TEXTS_MAX || texts.contains_key(&text) { text } else { OTHER.into() };
+            *texts.entry(text).or_default() += 1;
+        }
+    }
+
+    /// Counts events that were known already.
+    pub(super) fn count_duplicates(&self, duplicates: &[(PipelineId, MessageId)]) {
+        if duplicates.is_empty() {
+            return;
+        }
+        let mut counters = self.counters.lock().expect("nobody panics while holding the counters");
+        for (pipeline, _) in duplicates {
+            counters.entry(pipeline.0.clone()).or_default().duplicates += 1;
         }
     }
 

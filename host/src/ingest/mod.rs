@@ -9,9 +9,13 @@
 mod answer;
 mod auth;
 mod body;
+mod client_ip;
+mod forms;
 mod gate;
+mod rate;
 mod routes;
+mod settle;
 
 pub use answer::IngestError;
-pub use gate::{Gate, Keys, Rejected, SourceCounters};
+pub use gate::{Gate, Keys, Rejected, Source, SourceCounters};
 pub use routes::handle;

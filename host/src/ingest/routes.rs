@@ -1,21 +1,21 @@
-//! The paths of ingest, and what one request goes through.
+//! What one ingest request goes through: route, write key, body, checks, rules, store, answer.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::answer::{self, IngestError};
-use super::gate::{Gate, Rejected};
+use super::client_ip::client_ip;
+use super::forms::{self, Route};
+use super::gate::{Gate, Keys, Source};
+use super::settle::{Sources, settle};
 use super::{auth, body};
-use crate::delivery::live::Step;
-use crate::event::{Event, EventKind};
 use crate::http::{self, Body};
-use crate::queue::{NewEvent, PipelineId};
 use crate::validate::{self, Checked, Facts, Form};
 
 /// Answers one request. Cancelled when the client leaves; the events may then be durable or not,
@@ -41,7 +41,10 @@ fn preflight() -> Response<Body> {
     headers.insert(ALLOW_ORIGIN, HeaderValue::from_static("*"));
     for (name, value) in [
         ("access-control-allow-methods", "GET, POST, OPTIONS"),
-        ("access-control-allow-headers", "authorization, content-type, content-encoding, x-write-key, x-retry-count"),
+        (
+            "access-control-allow-headers",
+            "authorization, content-type, content-encoding, x-write-key, x-event-metadata, anonymousid, x-retry-count",
+        ),
         ("access-control-max-age", "86400"),
     ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
@@ -49,44 +52,123 @@ fn preflight() -> Response<Body> {
     response
 }
 
-/// What a path takes. Trailing slashes are served, never redirected: SDKs follow with an empty GET.
-fn form_of(path: &str) -> Option<Form> {
-    match path.trim_end_matches('/').strip_prefix("/v1/")? {
-        "batch" | "import" | "b" => Some(Form::Batch),
-        "t" => Some(Form::Single(EventKind::Track)),
-        "i" => Some(Form::Single(EventKind::Identify)),
-        "p" => Some(Form::Single(EventKind::Page)),
-        "s" => Some(Form::Single(EventKind::Screen)),
-        "g" => Some(Form::Single(EventKind::Group)),
-        "a" => Some(Form::Single(EventKind::Alias)),
-        name => EventKind::from_name(name).map(Form::Single),
+async fn take(gate: &Gate, request: Request<Incoming>, peer: IpAddr) -> Result<Response<Body>, IngestError> {
+    let (head, incoming) = request.into_parts();
+    let path = head.uri.path();
+    let route = forms::route(path).ok_or_else(|| IngestError::NotFound(path.to_string()))?;
+    let wanted = if matches!(route, Route::Events(_) | Route::Custom) { Method::POST } else { Method::GET };
+    if head.method != wanted {
+        let path = path.to_string();
+        return Err(if wanted == Method::POST {
+            IngestError::MethodNotAllowed(path)
+        } else {
+            IngestError::NeedsGet(path)
+        });
+    }
+    let query = head.uri.query().unwrap_or_default();
+    match route {
+        Route::Events(form) => take_body(gate, &head, incoming, form, peer).await,
+        Route::Custom => take_custom(gate, &head, incoming, peer).await,
+        Route::QueryPixel(kind) => {
+            let body = forms::of_query(kind, query);
+            Ok(pixel(take_bytes(gate, &head, body.into(), Form::Single(kind), peer).await))
+        }
+        Route::DataPixel(kind) => {
+            if let Some(body) = forms::of_data(query) {
+                return Ok(pixel(take_bytes(gate, &head, body.into(), Form::Single(kind), peer).await));
+            }
+            Ok(http::whole(StatusCode::OK, "image/gif", forms::GIF))
+        }
+        Route::Settings(key) => settings(gate, &head, key),
     }
 }
 
-async fn take(gate: &Gate, request: Request<Incoming>, peer: IpAddr) -> Result<Response<Body>, IngestError> {
-    let form = form_of(request.uri().path()).ok_or_else(|| IngestError::NotFound(request.uri().path().to_string()))?;
-    if request.method() != Method::POST {
-        return Err(IngestError::MethodNotAllowed(request.uri().path().to_string()));
+/// An image tag shows what it gets: the image, whatever came of the event.
+fn pixel(taken: Result<Response<Body>, IngestError>) -> Response<Body> {
+    if let Err(error) = taken {
+        tracing::debug!(%error, "an event in an image's address was not taken");
     }
-    if gate.is_stopping() {
-        return Err(IngestError::Stopping);
-    }
+    http::whole(StatusCode::OK, "image/gif", forms::GIF)
+}
+
+/// What a browser's SDK asks before it sends anything.
+fn settings(gate: &Gate, head: &Parts, key: &str) -> Result<Response<Body>, IngestError> {
+    gate.keys().source(key)?;
+    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.or(head.uri.authority().map(|authority| authority.as_str())).unwrap_or("localhost");
+    let scheme = if gate.speaks_tls { "https" } else { "http" };
+    let forwarded = head.headers.get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
+    let scheme = forwarded.filter(|proto| matches!(*proto, "http" | "https")).unwrap_or(scheme);
+    Ok(http::json(StatusCode::OK, &forms::settings_document(key, scheme, host)))
+}
+
+/// The source that the head's key names, if it has one, when it may send now.
+fn source_of_head(gate: &Gate, keys: &Keys, head: &Parts) -> Result<Option<Arc<Source>>, IngestError> {
+    let key = auth::write_key(&head.headers, head.uri.query());
+    key.map(|key| keys.source(&key).and_then(|source| admitted(gate, source))).transpose()
+}
+
+fn admitted(gate: &Gate, source: Arc<Source>) -> Result<Arc<Source>, IngestError> {
+    source.admit((gate.now)()).inspect_err(|_| gate.count_rate_limited(&source.pipeline))?;
+    Ok(source)
+}
+
+async fn take_body(
+    gate: &Gate,
+    head: &Parts,
+    incoming: Incoming,
+    form: Form,
+    peer: IpAddr,
+) -> Result<Response<Body>, IngestError> {
     let keys = gate.keys();
-    let head_key = auth::write_key(request.headers(), request.uri().query());
-    if head_key.as_ref().is_some_and(|key| keys.pipeline(key).is_none()) {
-        return Err(IngestError::UnknownWriteKey);
-    }
-    let (head, incoming) = request.into_parts();
-    let _room = gate.room_for(expected_bytes(&head.headers, gate.limits.body_bytes_max))?;
-    let bytes = body::read(&head.headers, incoming, gate.limits.body_bytes_max, gate.limits.read_timeout_ms).await?;
-    let checked = check(gate, &bytes, form, peer)?;
-    let pipelines = pipelines(&keys, head_key, &checked)?;
-    let refused_single = matches!(form, Form::Single(_)).then(|| checked.rejected.first().cloned()).flatten();
-    let response = settle(gate, checked, pipelines).await?;
-    match refused_single {
-        Some(rejection) => Err(IngestError::Refused(rejection)),
-        None => Ok(response),
-    }
+    let source = source_of_head(gate, &keys, head)?;
+    let (_room, bytes) = read(gate, &head.headers, incoming).await?;
+    take_checked(gate, &keys, head, source, bytes, form, peer).await
+}
+
+async fn take_bytes(
+    gate: &Gate,
+    head: &Parts,
+    bytes: Bytes,
+    form: Form,
+    peer: IpAddr,
+) -> Result<Response<Body>, IngestError> {
+    let keys = gate.keys();
+    let source = source_of_head(gate, &keys, head)?;
+    take_checked(gate, &keys, head, source, bytes, form, peer).await
+}
+
+/// A custom event is rewritten to a track.
+async fn take_custom(
+    gate: &Gate,
+    head: &Parts,
+    incoming: Incoming,
+    peer: IpAddr,
+) -> Result<Response<Body>, IngestError> {
+    let keys = gate.keys();
+    let of_head = source_of_head(gate, &keys, head)?;
+    let (_room, bytes) = read(gate, &head.headers, incoming).await?;
+    let metadata = head.headers.get("x-event-metadata").and_then(|value| value.to_str().ok());
+    let custom = forms::of_custom(&bytes, metadata, head.uri.query().unwrap_or_default(), new_message_id());
+    let custom = custom.map_err(IngestError::NoCustomEvent)?;
+    let source = match (of_head, &custom.write_key) {
+        (Some(source), _) => Some(source),
+        (None, Some(key)) => Some(admitted(gate, keys.source(key)?)?),
+        (None, None) => None,
+    };
+    let form = Form::Single(crate::event::EventKind::Track);
+    take_checked(gate, &keys, head, source, custom.body.into(), form, peer).await
+}
+
+async fn read(
+    gate: &Gate,
+    headers: &HeaderMap,
+    incoming: Incoming,
+) -> Result<(tokio::sync::OwnedSemaphorePermit, Bytes), IngestError> {
+    let limits = &gate.limits;
+    let room = gate.room_for(expected_bytes(headers, limits.body_bytes_max))?;
+    let bytes = body::read(headers, incoming, limits.body_bytes_max, limits.read_timeout_ms).await?;
+    Ok((room, bytes))
 }
 
 /// About how many bytes a body will hold in memory.
@@ -97,15 +179,37 @@ fn expected_bytes(headers: &HeaderMap, bytes_max: usize) -> usize {
     inflated.min(bytes_max)
 }
 
-fn check(gate: &Gate, bytes: &Bytes, form: Form, peer: IpAddr) -> Result<Checked, IngestError> {
-    let ip = peer.to_canonical().to_string();
+/// Checks a body, applies the rules of its sources, and makes the events durable.
+async fn take_checked(
+    gate: &Gate,
+    keys: &Keys,
+    head: &Parts,
+    of_head: Option<Arc<Source>>,
+    bytes: Bytes,
+    form: Form,
+    peer: IpAddr,
+) -> Result<Response<Body>, IngestError> {
+    let ip = client_ip(peer, &head.headers, &gate.limits.trusted_proxies).to_string();
+    let mut checked = check(gate, &bytes, form, &ip)?;
+    let sources = sources(gate, keys, of_head, &checked)?;
+    sources.pay(&checked, bytes.len(), (gate.now)());
+    let applied = validate::rules::apply(&mut checked, |at| sources.rules(at));
+    let refused_single = (form != Form::Batch).then(|| checked.rejected.first().cloned()).flatten();
+    let settled = settle(gate, checked, applied, sources).await?;
+    match refused_single {
+        Some(rejection) => Err(IngestError::Refused(rejection)),
+        None => Ok(answer::accepted(settled.accepted, settled.duplicates, &settled.rejected)),
+    }
+}
+
+fn check(gate: &Gate, bytes: &Bytes, form: Form, ip: &str) -> Result<Checked, IngestError> {
     let limits = validate::Limits {
         event_bytes_max: gate.limits.event_bytes_max,
         batch_events_max: gate.limits.batch_events_max,
         ..validate::Limits::default()
     };
     let mut make_message_id = new_message_id;
-    let mut facts = Facts { received_ms: (gate.now)(), ip: Some(&ip), make_message_id: &mut make_message_id };
+    let mut facts = Facts { received_ms: (gate.now)(), ip: Some(ip), make_message_id: &mut make_message_id };
     Ok(validate::check_body(bytes, form, &mut facts, &limits)?)
 }
 
@@ -116,140 +220,22 @@ fn new_message_id() -> String {
     format!("sw-{}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 
-/// Which pipeline each accepted event goes to: by the head's key, else the body's, else its own.
-enum Pipelines {
-    All(PipelineId),
-    Each(Vec<Option<PipelineId>>),
-}
-
-fn pipelines(keys: &super::Keys, head_key: Option<String>, checked: &Checked) -> Result<Pipelines, IngestError> {
-    let known = |key: &str| keys.pipeline(key.split(':').next().unwrap_or_default()).cloned();
-    if let Some(key) = head_key.as_deref().or(checked.body_write_key.as_deref()) {
-        return known(key).map(Pipelines::All).ok_or(IngestError::UnknownWriteKey);
+/// Which source each accepted event is of: by the head's key, else the body's, else its own.
+fn sources(gate: &Gate, keys: &Keys, of_head: Option<Arc<Source>>, checked: &Checked) -> Result<Sources, IngestError> {
+    if let Some(source) = of_head {
+        return Ok(Sources::All(source));
     }
-    let each: Vec<Option<PipelineId>> =
-        checked.item_write_keys.iter().map(|key| key.as_deref().and_then(known)).collect();
+    if let Some(key) = checked.body_write_key.as_deref() {
+        return Ok(Sources::All(admitted(gate, keys.source(key)?)?));
+    }
+    let own = checked.item_write_keys.iter();
+    let each: Vec<Option<Arc<Source>>> = own.map(|key| keys.source(key.as_deref()?).ok()).collect();
     match each.iter().any(Option::is_some) {
-        true => Ok(Pipelines::Each(each)),
+        true => Ok(Sources::Each(each)),
         // Items may carry their keys themselves, and none of these is readable: a 401 would make some
         // clients give up for good.
-        false if checked.accepted.is_empty() && !checked.rejected.is_empty() => Ok(Pipelines::Each(each)),
+        false if checked.accepted.is_empty() && !checked.rejected.is_empty() => Ok(Sources::Each(each)),
         false if checked.item_write_keys.iter().any(Option::is_some) => Err(IngestError::UnknownWriteKey),
         false => Err(IngestError::NoWriteKey),
-    }
-}
-
-/// Makes the accepted events durable, then answers.
-async fn settle(gate: &Gate, checked: Checked, pipelines: Pipelines) -> Result<Response<Body>, IngestError> {
-    let places = accepted_places(&checked);
-    let mut rejections = checked.rejected;
-    let mut by_pipeline: BTreeMap<PipelineId, usize> = BTreeMap::new();
-    let mut events = Vec::with_capacity(checked.accepted.len());
-    for (at, event) in checked.accepted.into_iter().enumerate() {
-        let pipeline = match &pipelines {
-            Pipelines::All(pipeline) => Some(pipeline.clone()),
-            Pipelines::Each(each) => each.get(at).cloned().flatten(),
-        };
-        match pipeline {
-            Some(pipeline) => {
-                *by_pipeline.entry(pipeline.clone()).or_default() += 1;
-                events.push(NewEvent { pipeline, event });
-            }
-            None => rejections.push(validate::Rejection {
-                index: places[at],
-                message_id: Some(event.message_id.to_string()),
-                code: "unknown_write_key",
-                message: IngestError::UnknownWriteKey.to_string(),
-            }),
-        }
-    }
-    let accepted = events.len();
-    let told: Vec<(PipelineId, Event)> = match gate.live.is_watched() {
-        true => events.iter().map(|new| (new.pipeline.clone(), new.event.clone())).collect(),
-        false => Vec::new(),
-    };
-    if accepted > 0 {
-        gate.store.append(events).await?;
-    }
-    let refused_for = match &pipelines {
-        Pipelines::All(pipeline) => pipeline.clone(),
-        Pipelines::Each(each) => each.iter().flatten().next().cloned().unwrap_or(PipelineId(String::new())),
-    };
-    count(gate, &by_pipeline, &refused_for, checked.repaired as usize, &rejections);
-    tell(gate, told, &refused_for, &rejections);
-    Ok(answer::accepted(accepted, &rejections))
-}
-
-/// Where each accepted event stood in the body: the rejected ones left gaps.
-fn accepted_places(checked: &Checked) -> Vec<u32> {
-    let mut rejected = checked.rejected.iter().map(|item| item.index).peekable();
-    let total = (checked.accepted.len() + checked.rejected.len()) as u32;
-    (0..total).filter(|place| rejected.next_if_eq(place).is_none()).collect()
-}
-
-fn count(
-    gate: &Gate,
-    accepted: &BTreeMap<PipelineId, usize>,
-    refused_for: &PipelineId,
-    repaired: usize,
-    rejections: &[validate::Rejection],
-) {
-    for (pipeline, count) in accepted {
-        gate.count(pipeline, *count, 0, Vec::new());
-    }
-    if repaired == 0 && rejections.is_empty() {
-        return;
-    }
-    let rejected = rejections
-        .iter()
-        .map(|item| Rejected {
-            at_ms: (gate.now)(),
-            pipeline: refused_for.0.clone(),
-            message_id: item.message_id.clone(),
-            code: item.code,
-            message: item.message.clone(),
-        })
-        .collect();
-    gate.count(refused_for, 0, repaired, rejected);
-}
-
-fn tell(gate: &Gate, accepted: Vec<(PipelineId, Event)>, refused_for: &PipelineId, rejections: &[validate::Rejection]) {
-    let step = |pipeline: &PipelineId, step, message_id: String, detail: String| Step {
-        at_ms: (gate.now)(),
-        destination: pipeline.0.clone(),
-        message_ids: vec![message_id],
-        step,
-        request: String::new(),
-        status: 0,
-        took_ms: 0,
-        detail,
-    };
-    for (pipeline, event) in accepted {
-        gate.live.tell(|| step(&pipeline, "accepted", event.message_id.to_string(), event.title()));
-    }
-    for item in rejections {
-        gate.live.tell(|| {
-            let detail = format!("{}: {}", item.code, item.message);
-            step(refused_for, "rejected", item.message_id.clone().unwrap_or_default(), detail)
-        });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_and_their_forms() {
-        let check = |path: &str, expected: Option<Form>| assert_eq!(form_of(path), expected, "{path}");
-        check("/v1/track", Some(Form::Single(EventKind::Track)));
-        check("/v1/alias/", Some(Form::Single(EventKind::Alias)));
-        check("/v1/batch", Some(Form::Batch));
-        check("/v1/import", Some(Form::Batch));
-        check("/v1/t", Some(Form::Single(EventKind::Track)));
-        check("/v1/b", Some(Form::Batch));
-        check("/v1/nothing", None);
-        check("/v2/track", None);
-        check("/", None);
     }
 }

@@ -111,7 +111,7 @@ pub fn compile_crate(folder: &Path) -> Result<Compiled, PluginError> {
     let folder_manifest = folder.join("Cargo.toml").canonicalize().ok();
     let text = String::from_utf8_lossy(&output.stdout);
     let artifacts = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    artifacts.filter_map(|message| artifact(&message, folder_manifest.as_deref())).last().ok_or_else(|| {
+    artifacts.filter_map(|message| artifact(&message, folder_manifest.as_deref())).next_back().ok_or_else(|| {
         PluginError::Build(format!(
             "{}: cargo made no .wasm: Cargo.toml needs `[lib]` with `crate-type = [\"cdylib\"]`",
             folder.display()

@@ -135,6 +135,7 @@ impl Drop for Live {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a thread of its own, which waits for the time alone")]
 fn tick(engine: &Engine, shared: &Shared) {
     let mut idle_ticks = 0;
     loop {

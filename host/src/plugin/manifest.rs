@@ -225,10 +225,10 @@ fn find_section(wasm: &[u8]) -> Result<Option<&[u8]>, PluginError> {
         match payload.map_err(|error| PluginError::Malformed(error.to_string()))? {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::CustomSection(section) if depth == 0 && section.name() == SECTION => {
-                if found.replace(section.data()).is_some() {
-                    return Err(PluginError::Manifest("the file has two manifests".to_string()));
-                }
+            Payload::CustomSection(section)
+                if depth == 0 && section.name() == SECTION && found.replace(section.data()).is_some() =>
+            {
+                return Err(PluginError::Manifest("the file has two manifests".to_string()));
             }
             _ => {}
         }

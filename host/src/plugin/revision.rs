@@ -160,7 +160,7 @@ fn exports(sandbox: &Sandbox, component: &Component) -> Result<Exports, PluginEr
         return Err(PluginError::Imports(wanted));
     }
     let function = |interface: &str, function: &str| {
-        let interface = component.get_export_index(None, &format!("{PACKAGE}{interface}@{CONTRACT}"))?;
+        let interface = component.get_export_index(None, format!("{PACKAGE}{interface}@{CONTRACT}"))?;
         component.get_export_index(Some(&interface), function)
     };
     let (interface, planner) = match (function("indexed-planner", "plan-batch"), function("planner", "plan-batch")) {

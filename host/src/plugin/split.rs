@@ -34,7 +34,8 @@ impl Splitter {
     /// For a batch of `events_len` events and calls of at most `call_ms_max` milliseconds.
     pub fn new(events_len: usize, call_ms_max: u64) -> Splitter {
         let time_left = Duration::from_millis(call_ms_max).saturating_mul(DEADLINES_MAX);
-        let pending = if events_len == 0 { Vec::new() } else { vec![0..events_len] };
+        let whole = 0..events_len;
+        let pending = if whole.is_empty() { Vec::new() } else { Vec::from([whole]) };
         Splitter { pending, time_left, found: Split::default() }
     }
 

@@ -20,12 +20,15 @@ use tracing::error;
 use super::feed::Opened;
 use super::frame::{Block, Frame};
 use super::group::{Append, Command, Control, Group, Reply};
+use super::identities::{Identities, Identity};
 use super::requests::{RequestChange, Requests};
 use super::settle::{Settling, decode_request};
 use super::shared::{End, Shared};
 use super::state::State;
 use super::tables::Tables;
-use super::{AppendError, DestinationId, DestinationStatus, PipelineId, RequestId, SETTLE_LAG_MS, Start, StoreError};
+use super::{
+    AppendError, Appended, DestinationId, DestinationStatus, PipelineId, RequestId, SETTLE_LAG_MS, Start, StoreError,
+};
 use super::{dead, retention, stored_frame};
 
 /// See the module.
@@ -35,10 +38,23 @@ pub struct Committer {
     /// Only to wait with a limit of time.
     timer: Runtime,
     state: State,
+    identities: Identities,
 }
 
 /// What one group brings for one pipeline.
 type Batch = (u32, Vec<Block>);
+
+/// Who waits for an append, and what becomes of it once the group is durable.
+type Admitted = (tokio::sync::oneshot::Sender<Result<Appended, AppendError>>, Appended);
+
+/// What a group's appends bring.
+#[derive(Default)]
+struct Arrivals {
+    batches: Vec<Batch>,
+    admitted: Vec<Admitted>,
+    /// Identities that were not known before.
+    learned: Vec<Identity>,
+}
 
 /// What happens once a group is durable.
 #[derive(Default)]
@@ -53,8 +69,14 @@ struct Durable {
 
 impl Committer {
     /// A committer over the state that was read.
-    pub fn new(shared: Arc<Shared>, commands: mpsc::Receiver<Command>, timer: Runtime, state: State) -> Committer {
-        Committer { shared, commands, timer, state }
+    pub fn new(
+        shared: Arc<Shared>,
+        commands: mpsc::Receiver<Command>,
+        timer: Runtime,
+        state: State,
+        identities: Identities,
+    ) -> Committer {
+        Committer { shared, commands, timer, state, identities }
     }
 
     /// Works until the store is closed, or nobody can send any more, or a commit fails.
@@ -106,9 +128,9 @@ impl Committer {
 
     fn commit(&mut self, mut group: Group) -> Result<Option<Reply<()>>, StoreError> {
         let started = Instant::now();
-        let (batches, admitted) = self.admit(std::mem::take(&mut group.appends));
+        let arrivals = self.admit(std::mem::take(&mut group.appends));
         let transaction = self.shared.begin_write()?;
-        let durable = self.write(&transaction, batches, group)?;
+        let durable = self.write(&transaction, arrivals.batches, &arrivals.learned, group)?;
         if durable.changed {
             transaction.commit()?;
             self.publish(Some(started.elapsed()));
@@ -124,8 +146,8 @@ impl Committer {
         for (requests, change) in durable.told {
             requests.apply(change);
         }
-        for append in admitted {
-            let _ = append.send(Ok(()));
+        for (reply, appended) in arrivals.admitted {
+            let _ = reply.send(Ok(appended));
         }
         for answer in durable.answers {
             answer();
@@ -135,36 +157,67 @@ impl Committer {
         Ok(durable.close)
     }
 
-    /// Refuses what there is no room for, and sorts the rest by pipeline.
-    fn admit(
-        &mut self,
-        appends: Vec<Append>,
-    ) -> (Vec<Batch>, Vec<tokio::sync::oneshot::Sender<Result<(), AppendError>>>) {
-        let mut batches: Vec<Batch> = Vec::new();
-        let mut admitted = Vec::with_capacity(appends.len());
+    /// Refuses what there is no room for, leaves out what is known, and sorts the rest by pipeline.
+    fn admit(&mut self, appends: Vec<Append>) -> Arrivals {
+        let mut arrivals = Arrivals::default();
         if appends.is_empty() {
-            return (batches, admitted);
+            return arrivals;
         }
+        self.identities.turn(self.shared.now_ms());
         let free_bytes = self.free_bytes();
         let mut used_bytes = self.state.kept_bytes() + self.state.owed_bytes();
         for append in appends {
-            if let Err(refusal) = self.room_for(&append, used_bytes, free_bytes) {
+            // What is only sent again needs no room.
+            let is_known = |part: &(PipelineId, Block)| {
+                !part.1.identities.is_empty() && part.1.identities.iter().all(|id| self.identities.knows(*id))
+            };
+            if !append.parts.iter().all(is_known)
+                && let Err(refusal) = self.room_for(&append, used_bytes, free_bytes)
+            {
                 let _ = append.reply.send(Err(refusal));
                 continue;
             }
             used_bytes += append.bytes as u64;
+            let mut appended = Appended::default();
             for (pipeline, block) in append.parts {
+                let Some(block) = self.without_known(&pipeline, block, &mut arrivals.learned, &mut appended) else {
+                    continue;
+                };
                 let number = self.state.pipeline_number(&pipeline);
-                match batches.iter_mut().find(|batch| batch.0 == number) {
+                match arrivals.batches.iter_mut().find(|batch| batch.0 == number) {
                     Some(batch) => batch.1.push(block),
-                    None => batches.push((number, vec![block])),
+                    None => arrivals.batches.push((number, vec![block])),
                 }
             }
-            admitted.push(append.reply);
+            arrivals.admitted.push((append.reply, appended));
             // The memory is the cache's from here on.
             drop(append.room);
         }
-        (batches, admitted)
+        arrivals
+    }
+
+    /// The block without the events that are known, in this group or before; None when all are.
+    fn without_known(
+        &mut self,
+        pipeline: &PipelineId,
+        block: Block,
+        learned: &mut Vec<Identity>,
+        appended: &mut Appended,
+    ) -> Option<Block> {
+        let known: Vec<bool> = block.identities.iter().map(|id| !self.identities.learn(*id)).collect();
+        let news = block.identities.iter().zip(&known).filter(|(_, known)| !**known);
+        learned.extend(news.map(|(id, _)| *id));
+        if !known.contains(&true) {
+            return Some(block);
+        }
+        let (mut kept, mut known) = (Vec::new(), known.into_iter());
+        for event in block.events {
+            match known.next() {
+                Some(true) => appended.duplicates.push((pipeline.clone(), event.message_id)),
+                _ => kept.push(event),
+            }
+        }
+        (!kept.is_empty()).then(|| Block::new(kept))
     }
 
     fn room_for(&self, append: &Append, used_bytes: u64, free_bytes: Option<u64>) -> Result<(), AppendError> {
@@ -188,11 +241,13 @@ impl Committer {
         &mut self,
         transaction: &WriteTransaction,
         batches: Vec<Batch>,
+        learned: &[Identity],
         group: Group,
     ) -> Result<Durable, StoreError> {
         let now_ms = self.shared.now_ms();
         let mut durable = Durable::default();
         let mut tables = Tables::open(transaction)?;
+        self.identities.write(&mut tables.identities, learned, now_ms)?;
         for (pipeline, blocks) in batches {
             let frame = self.append(&mut tables, pipeline, blocks)?;
             durable.frames.push((pipeline, Arc::new(frame)));
@@ -239,6 +294,8 @@ impl Committer {
         status.kept_events = pipelines().map(|pipeline| pipeline.kept_events()).sum();
         status.kept_bytes = self.state.kept_bytes();
         status.pending_bytes = self.state.pending_bytes();
+        status.known_ids = self.identities.len();
+        status.known_window_ms = self.identities.window_ms(self.shared.now_ms());
         if let Some(took) = commit {
             status.commits += 1;
             status.commit_us += u64::try_from(took.as_micros()).unwrap_or(u64::MAX);

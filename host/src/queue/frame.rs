@@ -18,6 +18,8 @@
 
 use bytes::Bytes;
 
+use super::PipelineId;
+use super::identities::{Identity, identity};
 use super::xxhash::xxh64;
 use crate::event::{Event, EventKind, MessageId};
 
@@ -72,6 +74,8 @@ pub struct Block {
     checksum: u64,
     /// Of the messageIds, as they are stored.
     hashes: Vec<u8>,
+    /// Of the events, in their order; empty where nobody asks whether they are known.
+    pub identities: Vec<Identity>,
 }
 
 impl Block {
@@ -91,7 +95,13 @@ impl Block {
             bytes.extend_from_slice(&event.json);
             hashes.extend_from_slice(&message_hash(id).to_le_bytes());
         }
-        Block { events, checksum: xxh64(&bytes, 0), bytes, hashes }
+        Block { events, checksum: xxh64(&bytes, 0), bytes, hashes, identities: Vec::new() }
+    }
+
+    /// The same, and the identities of the events of `pipeline`.
+    pub fn identified(events: Vec<Event>, pipeline: &PipelineId) -> Block {
+        let identities = events.iter().map(|event| identity(pipeline, event.message_id.as_str())).collect();
+        Block { identities, ..Block::new(events) }
     }
 }
 

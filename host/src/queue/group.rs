@@ -6,7 +6,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::feed::Opened;
 use super::frame::Block;
-use super::{AppendError, DeadFilter, DestinationId, DestinationStatus, PipelineId, Settlement};
+use super::{AppendError, Appended, DeadFilter, DestinationId, DestinationStatus, PipelineId, Settlement};
 use super::{Start, StoreError};
 
 /// A group with so many events takes no more of them: the commit's fsync is paid off by then.
@@ -35,7 +35,7 @@ pub struct Append {
     /// Bytes of their JSON.
     pub bytes: usize,
     /// Answered once they are durable. Dropped when the committer ends before.
-    pub reply: oneshot::Sender<Result<(), AppendError>>,
+    pub reply: oneshot::Sender<Result<Appended, AppendError>>,
     /// Their share of the memory that appends may wait in.
     pub room: OwnedSemaphorePermit,
 }

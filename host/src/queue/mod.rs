@@ -19,6 +19,7 @@ mod feed;
 mod frame;
 mod group;
 mod history;
+mod identities;
 mod options;
 mod progress;
 mod redb_store;
@@ -39,7 +40,7 @@ use std::fmt;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use crate::event::Event;
+use crate::event::{Event, MessageId};
 
 pub use options::{Clock, FreeBytes, StoreOptions};
 pub use redb_store::RedbStore;
@@ -212,6 +213,13 @@ pub struct NewEvent {
     pub event: Event,
 }
 
+/// What became of events that were taken.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Appended {
+    /// Those that were known already, and are kept once.
+    pub duplicates: Vec<(PipelineId, MessageId)>,
+}
+
 /// Why events were not taken.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum AppendError {
@@ -337,6 +345,11 @@ pub struct StoreStatus {
     pub pending_bytes: u64,
     /// Bytes of the file.
     pub file_bytes: u64,
+    /// Identities by which an event that is sent again is known.
+    pub known_ids: u64,
+    /// How far back all of them are known, in milliseconds: less than configured when there are too
+    /// many.
+    pub known_window_ms: u64,
     /// Commits since the start.
     pub commits: u64,
     /// Time spent in commits since the start, in microseconds.
@@ -404,9 +417,10 @@ pub struct Story {
 
 /// The durable store.
 pub trait EventStore: Send + Sync + 'static {
-    /// Takes events, all or none; answers only once they are durable. Safe to cancel: the events may
-    /// then be durable or not.
-    fn append(&self, events: Vec<NewEvent>) -> BoxFuture<'_, Result<(), AppendError>>;
+    /// Takes events, all or none, but for those whose identity is known already; answers only once
+    /// they, and those that they repeat, are durable. Safe to cancel: the events may then be durable
+    /// or not.
+    fn append(&self, events: Vec<NewEvent>) -> BoxFuture<'_, Result<Appended, AppendError>>;
 
     /// Opens a destination's feed. A destination has at most one open feed at a time.
     fn open(

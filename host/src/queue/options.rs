@@ -27,6 +27,12 @@ pub struct StoreOptions {
     pub retention_ms: u64,
     /// How many bytes of frames are kept at most once they are delivered. 5 GiB.
     pub retention_bytes: u64,
+    /// For how long an event that is sent again is known, in milliseconds; 0: not at all. An hour:
+    /// longer than any SDK goes on trying.
+    pub deduplication_window_ms: u64,
+    /// How many identities are known at most; beyond, the oldest are forgotten. 10 million: 2,800
+    /// events a second for an hour, in about 36 bytes of memory each.
+    pub deduplication_ids_max: u64,
     /// Memory for decoded frames, so that destinations share them. 64 MiB: about a second of
     /// full load.
     pub cache_bytes: usize,
@@ -46,6 +52,8 @@ impl Default for StoreOptions {
             disk_reserve_bytes: 512 * MIB,
             retention_ms: 24 * 60 * 60 * 1_000,
             retention_bytes: 5 * GIB,
+            deduplication_window_ms: 60 * 60 * 1_000,
+            deduplication_ids_max: 10_000_000,
             cache_bytes: 64 << 20,
             engine_cache_bytes: 16 << 20,
             now: Arc::new(system_now_ms),
@@ -62,6 +70,8 @@ impl fmt::Debug for StoreOptions {
             .field("disk_reserve_bytes", &self.disk_reserve_bytes)
             .field("retention_ms", &self.retention_ms)
             .field("retention_bytes", &self.retention_bytes)
+            .field("deduplication_window_ms", &self.deduplication_window_ms)
+            .field("deduplication_ids_max", &self.deduplication_ids_max)
             .field("cache_bytes", &self.cache_bytes)
             .field("engine_cache_bytes", &self.engine_cache_bytes)
             .finish_non_exhaustive()

@@ -20,11 +20,12 @@ use super::committer::Committer;
 use super::feed::RedbFeed;
 use super::frame::Block;
 use super::group::{Append, Command, Control, Reply};
+use super::identities::Identities;
 use super::options::StoreOptions;
 use super::shared::{Shared, blocking};
 use super::state::State;
-use super::tables::{self, FORMAT, Format, STATE};
-use super::{AppendError, DeadFilter, DeadLetter, DestinationId, DestinationStatus, EventStore, Feed};
+use super::tables::{self, FORMAT, Format, IDENTITIES, STATE};
+use super::{AppendError, Appended, DeadFilter, DeadLetter, DestinationId, DestinationStatus, EventStore, Feed};
 use super::{NewEvent, PipelineId, Start, StoreError, StoreStatus, Story};
 use super::{dead, history};
 use crate::event::Event;
@@ -74,11 +75,12 @@ impl RedbStore {
             .map_err(|error| refusal(path, error))?;
         check_format(path, &database)?;
         let state = State::load(&database.begin_read()?.open_table(STATE)?)?;
+        let identities = load_identities(&database, &options)?;
         let shared = Arc::new(Shared::new(path, options, database));
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
         let timer = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let timer = timer.map_err(|error| StoreError::Failed(error.to_string()))?;
-        let committer = Committer::new(shared.clone(), received, timer, state);
+        let committer = Committer::new(shared.clone(), received, timer, state, identities);
         std::thread::Builder::new()
             .name("committer".to_owned())
             .spawn(move || committer.run())
@@ -86,9 +88,9 @@ impl RedbStore {
         Ok(RedbStore { shared, commands, room: Arc::new(Semaphore::new(WAITING_KIB_MAX)) })
     }
 
-    async fn append_all(&self, events: Vec<NewEvent>) -> Result<(), AppendError> {
+    async fn append_all(&self, events: Vec<NewEvent>) -> Result<Appended, AppendError> {
         if events.is_empty() {
-            return Ok(());
+            return Ok(Appended::default());
         }
         let bytes = events.iter().map(|new| new.event.json.len()).sum::<usize>();
         let kib = (bytes / 1_024 + 1).min(WAITING_KIB_MAX);
@@ -97,7 +99,7 @@ impl RedbStore {
         let (reply, durable) = oneshot::channel();
         let append = Append {
             events: events.len(),
-            parts: pack(events),
+            parts: pack(events, self.shared.options.deduplication_window_ms > 0),
             bytes,
             reply,
             room: room.expect("the semaphore is never closed"),
@@ -133,7 +135,7 @@ impl RedbStore {
 }
 
 impl EventStore for RedbStore {
-    fn append(&self, events: Vec<NewEvent>) -> BoxFuture<'_, Result<(), AppendError>> {
+    fn append(&self, events: Vec<NewEvent>) -> BoxFuture<'_, Result<Appended, AppendError>> {
         Box::pin(self.append_all(events))
     }
 
@@ -191,7 +193,7 @@ impl EventStore for RedbStore {
 }
 
 /// Packs events by pipeline; mostly there is one.
-fn pack(events: Vec<NewEvent>) -> Vec<(PipelineId, Block)> {
+fn pack(events: Vec<NewEvent>, identified: bool) -> Vec<(PipelineId, Block)> {
     let mut parts: Vec<(PipelineId, Vec<Event>)> = Vec::new();
     let count = events.len();
     for new in events {
@@ -204,8 +206,21 @@ fn pack(events: Vec<NewEvent>) -> Vec<(PipelineId, Block)> {
             }
         }
     }
-    let pack = |(pipeline, events)| (pipeline, Block::new(events));
+    let pack = |(pipeline, events)| {
+        let block = if identified { Block::identified(events, &pipeline) } else { Block::new(events) };
+        (pipeline, block)
+    };
     parts.into_iter().map(pack).collect()
+}
+
+/// An older store has no such table yet.
+fn load_identities(database: &Database, options: &StoreOptions) -> Result<Identities, StoreError> {
+    let transaction = database.begin_write()?;
+    let table = transaction.open_table(IDENTITIES)?;
+    let identities = Identities::load(options, &table, (options.now)())?;
+    drop(table);
+    transaction.commit()?;
+    Ok(identities)
 }
 
 fn recent(shared: &Shared, pipeline: &PipelineId, count: usize) -> Result<Vec<Event>, StoreError> {

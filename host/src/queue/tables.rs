@@ -20,6 +20,7 @@
 //! | `dead` | (died_ms, destination, delivery) | JSON: the death, the event's head |
 //! | `dead_events` | (died_ms, destination, delivery) | the event's JSON |
 //! | `notes` | (pipeline, number / 1024, destination, count) | covers and JSON, see `history` |
+//! | `identities` | (began_ms of the generation, count) | newest time (8), then 16 bytes an accepted event |
 //!
 //! A delivery's number is twice its event's sequence number; that of a replay is odd and counts on
 //! by itself. The same holds of a request's number: those that a replay makes are odd.
@@ -57,6 +58,9 @@ pub const DEAD: Rows<DeadKey> = TableDefinition::new("dead");
 pub const DEAD_EVENTS: Rows<DeadKey> = TableDefinition::new("dead_events");
 /// The history of events.
 pub const NOTES: Rows<NoteKey> = TableDefinition::new("notes");
+
+/// The identities of events that were accepted lately.
+pub const IDENTITIES: Rows<(u64, u64)> = TableDefinition::new("identities");
 
 /// (kind of row, number).
 pub type StateKey = (u8, u32);
@@ -101,6 +105,8 @@ pub struct Tables<'t> {
     pub dead_events: OpenTable<'t, DeadKey>,
     /// See [`NOTES`].
     pub notes: OpenTable<'t, NoteKey>,
+    /// See [`IDENTITIES`].
+    pub identities: OpenTable<'t, (u64, u64)>,
 }
 
 impl<'t> Tables<'t> {
@@ -117,6 +123,7 @@ impl<'t> Tables<'t> {
             dead: transaction.open_table(DEAD)?,
             dead_events: transaction.open_table(DEAD_EVENTS)?,
             notes: transaction.open_table(NOTES)?,
+            identities: transaction.open_table(IDENTITIES)?,
         })
     }
 }

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod crash;
+mod deduplication;
 mod disk;
 mod files;
 mod lifecycle;
@@ -38,6 +39,8 @@ impl TestClock {
         StoreOptions {
             now: Arc::new(move || time.load(Ordering::Relaxed)),
             free_bytes: Arc::new(|_| None),
+            // Most tests take the same events again and again.
+            deduplication_window_ms: 0,
             ..StoreOptions::default()
         }
     }

@@ -27,7 +27,7 @@ pub(super) struct Draft {
     message_id: Identity,
     written: Written,
     write_key: Option<String>,
-    pub repaired: bool,
+    pub repairs: Repairs,
 }
 
 enum Identity {
@@ -101,6 +101,9 @@ impl<'a, 'f> Checker<'a, 'f> {
         if times.unreadable {
             repairs.add(Repairs::TIME);
         }
+        if times.out_of_range {
+            repairs.add(Repairs::TIME_RANGE);
+        }
 
         let (mut writer, root) = Writer::begin(json, index);
         writer.text("type", &Text::borrowed(kind.as_str()));
@@ -120,9 +123,9 @@ impl<'a, 'f> Checker<'a, 'f> {
         let written = writer.finish(root);
         let write_key = match self.form {
             Form::Batch => fields.write_key.and_then(|key| Some(key.as_str()?.into_owned())),
-            Form::Single(_) => None,
+            Form::Single(_) | Form::Typed => None,
         };
-        Ok(Draft { kind, message_id, written, write_key, repaired: !repairs.is_empty() })
+        Ok(Draft { kind, message_id, written, write_key, repairs })
     }
 
     fn message_id<'v>(&mut self, fields: &Fields<'v>, repairs: &mut Repairs) -> Result<Text<'v>, Refusal> {

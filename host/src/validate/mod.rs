@@ -16,15 +16,17 @@ mod fields;
 mod item;
 mod key;
 mod line;
+pub mod rules;
 mod salvage;
 mod skip;
 pub mod time;
 mod times;
+pub mod tracking_plan;
 mod write;
 
 use bytes::Bytes;
 
-use crate::event::scan::Bounds;
+use crate::event::scan::{Bounds, Repairs};
 use crate::event::{Event, EventKind};
 pub use key::peek_write_key;
 pub use line::event_from_line;
@@ -34,6 +36,8 @@ pub use line::event_from_line;
 pub enum Form {
     /// One event of that kind, whatever its `type` says.
     Single(EventKind),
+    /// One event, with its `type`.
+    Typed,
     /// `{"batch":[...]}`, each item with its `type`.
     Batch,
 }
@@ -98,10 +102,24 @@ pub struct Checked {
     pub item_write_keys: Vec<Option<String>>,
     /// The items that are no events, in the body's order.
     pub rejected: Vec<Rejection>,
-    /// How many of the accepted events were repaired.
-    pub repaired: u32,
+    /// What was repaired in each accepted event, in the same order.
+    pub repairs: Vec<Repairs>,
     /// The `writeKey` of the body.
     pub body_write_key: Option<String>,
+}
+
+impl Checked {
+    /// How many of the accepted events were repaired.
+    pub fn repaired(&self) -> usize {
+        self.repairs.iter().filter(|repairs| !repairs.is_empty()).count()
+    }
+
+    /// Where each accepted event stood in the body: the rejected ones left gaps.
+    pub fn accepted_places(&self) -> Vec<u32> {
+        let mut rejected = self.rejected.iter().map(|item| item.index).peekable();
+        let total = (self.accepted.len() + self.rejected.len()) as u32;
+        (0..total).filter(|place| rejected.next_if_eq(place).is_none()).collect()
+    }
 }
 
 /// An item that is no event, and why.
@@ -190,7 +208,7 @@ impl BodyError {
 pub fn check_body(body: &[u8], form: Form, facts: &mut Facts<'_>, limits: &Limits) -> Result<Checked, BodyError> {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     let read = match form {
-        Form::Single(_) => batch::read_single(body, limits)?,
+        Form::Single(_) | Form::Typed => batch::read_single(body, limits)?,
         Form::Batch => batch::read_batch(body, limits)?,
     };
     if read.added_bytes() > limits.added_bytes_max {
@@ -222,7 +240,7 @@ fn accept(read: &batch::Read<'_>, form: Form, facts: &mut Facts<'_>, limits: &Li
     }
     let (json, index) = (Bytes::from(json), Bytes::from(index));
     for draft in drafts {
-        checked.repaired += u32::from(draft.repaired);
+        checked.repairs.push(draft.repairs);
         let (event, write_key) = draft.into_event(&json, &index, facts.received_ms);
         checked.accepted.push(event);
         checked.item_write_keys.push(write_key);

@@ -72,7 +72,7 @@ fn the_stored_form() {
         "messageId": "m", "context": {"x": 1}, "custom": null, "event": "E", "timestamp": "2026-11-24T03:59:05.678Z" } "#;
     let checked = check(body, TRACK);
     assert_eq!(checked.body_write_key.as_deref(), Some("wk"));
-    assert_eq!((checked.repaired, checked.item_write_keys), (0, vec![None]));
+    assert_eq!((checked.repaired(), checked.item_write_keys), (0, vec![None]));
     let expected = concat!(
         r#"{"type":"track","messageId":"m","event":"E","userId":"u","timestamp":"2026-11-24T03:59:05.678Z","#,
         r#""originalTimestamp":"2026-11-24T03:59:05.678Z","receivedAt":"2026-11-24T04:00:00.000Z","#,
@@ -225,14 +225,33 @@ fn times() {
     times(json!({"timestamp": "yesterday"}), received, received, None, true);
     times(json!({"timestamp": {}, "originalTimestamp": five}), five, five, None, true);
     times(json!({"timestamp": five, "sentAt": "soon"}), five, five, None, true);
-    times(
-        json!({"timestamp": "9999-12-31T00:00:00Z", "sentAt": "0001-01-01"}),
-        "9999-12-31T00:00:00.000Z",
-        "9999-12-31T00:00:00Z",
-        Some("0001-01-01T00:00:00.000Z"),
-        false,
-    );
     times(json!({"timestamp": five, "receivedAt": "1999-01-01"}), five, five, None, false);
+}
+
+#[test]
+fn a_time_that_no_event_can_have_is_replaced() {
+    let received = "2026-11-24T04:00:00.000Z";
+    let check = |given: Json, timestamp: &str, repairs: Json| {
+        let mut event = json!({"type": "page", "userId": "u"});
+        event.as_object_mut().unwrap().extend(given.as_object().unwrap().clone());
+        let checked = check(json!({"batch": [event]}).to_string().as_bytes(), Form::Batch);
+        let stored = parsed(&checked.accepted[0]);
+        assert_eq!(stored["timestamp"], timestamp, "{given}");
+        assert_eq!(stored["_switchyard"]["repairs"], repairs, "{given}");
+    };
+    let out = || json!(["time_out_of_range"]);
+    check(json!({"timestamp": "1980-01-01T00:00:00Z"}), "1980-01-01T00:00:00.000Z", Json::Null);
+    check(json!({"timestamp": "1979-12-31T23:59:59.999Z"}), received, out());
+    check(json!({"timestamp": "2026-11-25T04:00:00Z"}), "2026-11-25T04:00:00.000Z", Json::Null);
+    check(json!({"timestamp": "2026-11-25T04:00:00.001Z"}), received, out());
+    check(json!({"timestamp": "9999-12-31T00:00:00Z", "sentAt": "0001-01-01"}), received, out());
+    check(json!({"timestamp": "0001-01-01", "sentAt": "9999-12-31T00:00:00Z"}), received, out());
+    // By a clock that was never set: right once it is corrected.
+    check(
+        json!({"timestamp": "1970-01-01T00:01:00Z", "sentAt": "1970-01-01T00:02:00Z"}),
+        "2026-11-24T03:59:00.000Z",
+        Json::Null,
+    );
 }
 
 #[test]
@@ -265,7 +284,7 @@ fn a_batch_adds_to_its_items() {
 fn repairs_are_recorded_on_their_event_only() {
     let body = br#"{"batch":[{"type":"page","userId":"a","x":NaN,"y":"\ud800"},{"type":"page","userId":"b"}]}"#;
     let checked = check(body, Form::Batch);
-    assert_eq!(checked.repaired, 1);
+    assert_eq!(checked.repaired(), 1);
     assert_eq!(parsed(&checked.accepted[0])["_switchyard"], json!({"repairs": ["nan_to_null", "lone_surrogate"]}));
     assert!(parsed(&checked.accepted[1]).get("_switchyard").is_none());
     // An earlier host's record stays, unless there is a new one.
@@ -275,7 +294,7 @@ fn repairs_are_recorded_on_their_event_only() {
     assert_eq!(parsed(&check(again, TRACK).accepted[0])["_switchyard"], json!({"repairs": ["nan_to_null"]}));
     // What stands beside the items is repaired for all of them.
     let beside = br#"{"context":{"x":NaN},"batch":[{"type":"page","userId":"a"},{"type":"page","userId":"b"}]}"#;
-    assert_eq!(check(beside, Form::Batch).repaired, 2);
+    assert_eq!(check(beside, Form::Batch).repaired(), 2);
     let known = br#"{"\u0075serId":"a","userId":"b","\u0065vent":"E"}"#;
     let stored = parsed(&check(known, TRACK).accepted[0]);
     assert_eq!((&stored["userId"], &stored["event"]), (&json!("b"), &json!("E")));

@@ -2,12 +2,21 @@
 //!
 //! The sender's clock may be wrong, but it is wrong by the same amount when an event happens and
 //! when it is sent: timestamp = receivedAt - (sentAt - originalTimestamp), as Segment documents.
-//! Without sentAt nothing is corrected.
+//! Without sentAt nothing is corrected. A time that no event can have, after that, is replaced by the
+//! time of arrival; originalTimestamp keeps what was said.
 
 use super::fields::{Fields, Text};
 use super::time;
 use super::write::Writer;
 use crate::event::index::{Kind, Value};
+
+/// No event is older: 1980-01-01, in milliseconds since 1970. Clocks that were never set say 1970, and
+/// some devices the day on which their clock begins, which is 1980 or before.
+const EARLIEST_MS: i64 = 315_532_800_000;
+
+/// How far ahead of its arrival an event may be: a day, in milliseconds. A clock that says another
+/// time zone's time is wrong by up to 14 hours.
+const AHEAD_MS_MAX: i64 = 24 * 60 * 60 * 1_000;
 
 /// When a body was received.
 pub(super) struct Received {
@@ -29,6 +38,8 @@ pub(super) struct Times<'a> {
     sent: Option<Text<'a>>,
     /// A time was given that cannot be read.
     pub unreadable: bool,
+    /// The time was none that an event can have.
+    pub out_of_range: bool,
 }
 
 impl<'a> Times<'a> {
@@ -54,12 +65,14 @@ impl<'a> Times<'a> {
             (Some(_), Some(sent_ms)) => received.ms.saturating_sub(sent_ms),
             _ => 0,
         };
-        let timestamp_ms = time::in_range(original_ms.saturating_add(skew_ms));
+        let timestamp_ms = original_ms.saturating_add(skew_ms);
+        let out_of_range = !(EARLIEST_MS..=received.ms.saturating_add(AHEAD_MS_MAX)).contains(&timestamp_ms);
         Times {
-            timestamp: Text::owned(time::format(timestamp_ms.unwrap_or(original_ms))),
+            timestamp: Text::owned(time::format(if out_of_range { received.ms } else { timestamp_ms })),
             original,
             sent: sent_ms.map(|ms| Text::owned(time::format(ms))),
             unreadable,
+            out_of_range,
         }
     }
 

@@ -4,7 +4,7 @@ use super::*;
 
 async fn append_sized(store: &RedbStore, count: usize, bytes: usize) -> Result<(), AppendError> {
     let new = |number: usize| NewEvent { pipeline: pipeline("shop"), event: event(&format!("e{number}"), bytes) };
-    store.append((0..count).map(new).collect()).await
+    store.append((0..count).map(new).collect()).await.map(|_| ())
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ async fn work(store: &RedbStore, random: &mut Random, known: &mut Acknowledged) 
         let [first, second] = appends;
         let (first, second) = tokio::join!(first, second);
         for (result, names) in [first, second].into_iter().zip(batches) {
-            known.appended.extend(result.ok().map(|()| names).into_iter().flatten());
+            known.appended.extend(result.ok().map(|_| names).into_iter().flatten());
         }
         let handed = ga4.next(50, 100_000).await.ok()?;
         let some: Vec<&Delivery> = handed.iter().filter(|_| random.below(4) > 0).collect();

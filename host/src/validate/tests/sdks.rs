@@ -3,10 +3,10 @@
 use super::*;
 
 #[track_caller]
-fn fixture(body: &[u8], accepted: usize, repaired: u32, body_write_key: Option<&str>) -> (Vec<Json>, Checked) {
+fn fixture(body: &[u8], accepted: usize, repaired: usize, body_write_key: Option<&str>) -> (Vec<Json>, Checked) {
     let checked = check(body, Form::Batch);
     assert_eq!(checked.rejected, []);
-    assert_eq!((checked.accepted.len(), checked.repaired), (accepted, repaired));
+    assert_eq!((checked.accepted.len(), checked.repaired()), (accepted, repaired));
     assert_eq!(checked.body_write_key.as_deref(), body_write_key);
     (checked.accepted.iter().map(parsed).collect(), checked)
 }
