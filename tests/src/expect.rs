@@ -10,6 +10,12 @@ use crate::stand_in::Recorded;
 /// Long enough for anything that a healthy daemon does, on a loaded machine.
 pub const SOON: Duration = Duration::from_secs(30);
 
+/// Settlements are durable 100 ms after they were made; the rest is for a loaded machine.
+pub const SETTLE_WINDOW_MS: u64 = 1_500;
+
+/// What a daemon had sent before it was killed may be recorded a little after that.
+const RECORDED_LATE_MS: u64 = 250;
+
 /// Between two looks at a condition that cannot notify.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -92,6 +98,28 @@ pub fn assert_balanced(counters: &Value) {
     let came = count("accepted") + count("replayed");
     let ended = count("delivered") + count("filtered") + count("dead") + count("expired");
     assert_eq!(came, ended + count("waiting") + count("owed"), "the counters do not balance: {counters}");
+}
+
+/// Between two accepted arrivals of an event lies a kill, at most the settle window after the first.
+///
+/// # Panics
+/// When an event came again all the same.
+pub fn assert_settled_stays_settled(requests: &[Recorded], kills_ms: &[u64]) {
+    let mut last_ms: BTreeMap<String, u64> = BTreeMap::new();
+    for request in requests.iter().filter(|request| request.accepted()) {
+        for event in request.objects() {
+            let id = message_id(&event).to_string();
+            if let Some(before_ms) = last_ms.insert(id.clone(), request.at_ms) {
+                let window = before_ms.saturating_sub(RECORDED_LATE_MS)..=before_ms + SETTLE_WINDOW_MS;
+                let excused = kills_ms.iter().any(|kill| window.contains(kill));
+                assert!(
+                    excused,
+                    "{id} was accepted at {before_ms} and again at {}; kills: {kills_ms:?}",
+                    request.at_ms
+                );
+            }
+        }
+    }
 }
 
 #[cfg(test)]

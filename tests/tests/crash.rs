@@ -1,19 +1,15 @@
 //! kill -9 in the middle of everything, again and again: every event that was answered with 200 is
 //! delivered, and what was settled more than a moment before a kill is not sent again.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use switchyard_tests::daemon::Daemon;
-use switchyard_tests::expect::{all_arrived, assert_balanced, eventually, message_id};
+use switchyard_tests::expect::{all_arrived, assert_balanced, assert_settled_stays_settled, eventually};
 use switchyard_tests::load::Load;
 use switchyard_tests::paths;
 use switchyard_tests::setup::{Destination, Setup};
 use switchyard_tests::shop::Dice;
-use switchyard_tests::stand_in::{Answer, Recorded, StandIn, now_ms};
-
-/// Settlements are durable 100 ms after they were made; the rest is for a loaded machine.
-const SETTLE_WINDOW_MS: u64 = 1_500;
+use switchyard_tests::stand_in::{Answer, StandIn, now_ms};
 
 /// For the backlog of a whole storm.
 const CATCH_UP: Duration = Duration::from_secs(180);
@@ -35,8 +31,8 @@ fn nothing_accepted_is_lost_and_nothing_settled_comes_again() {
     for kill in 0..paths::size(5, 100) {
         let enough = load.acknowledged() + 50 + dice.below(400);
         eventually("events are taken", CATCH_UP, || load.acknowledged() >= enough);
-        kills_ms.push(now_ms());
         daemon.kill();
+        kills_ms.push(now_ms());
         daemon.restart();
         assert_eq!(kills_ms.len() as u64, kill + 1);
     }
@@ -53,24 +49,6 @@ fn nothing_accepted_is_lost_and_nothing_settled_comes_again() {
     let counters = daemon.counters("shop/webhook");
     assert_balanced(&counters);
     assert!(counters["delivered"].as_u64() >= Some(sent.acknowledged.len() as u64), "{counters}");
-}
-
-/// Between two accepted arrivals of an event lies a kill, at most the settle window after the first.
-fn assert_settled_stays_settled(requests: &[Recorded], kills_ms: &[u64]) {
-    let mut last_ms: BTreeMap<String, u64> = BTreeMap::new();
-    for request in requests.iter().filter(|request| request.accepted()) {
-        for event in request.objects() {
-            let id = message_id(&event).to_string();
-            if let Some(before_ms) = last_ms.insert(id.clone(), request.at_ms) {
-                let excused = kills_ms.iter().any(|kill| (before_ms..=before_ms + SETTLE_WINDOW_MS).contains(kill));
-                assert!(
-                    excused,
-                    "{id} was accepted at {before_ms} and again at {}; kills: {kills_ms:?}",
-                    request.at_ms
-                );
-            }
-        }
-    }
 }
 
 #[test]

@@ -29,10 +29,14 @@ pub async fn handle(gate: Arc<Gate>, request: Request<Incoming>, peer: IpAddr) -
         Err(error) => error.response(),
     };
     response.headers_mut().insert(ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response.headers_mut().insert(EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
     response
 }
 
 const ALLOW_ORIGIN: HeaderName = HeaderName::from_static("access-control-allow-origin");
+
+/// What a page's script may read of an answer besides its body.
+const EXPOSE_HEADERS: HeaderName = HeaderName::from_static("access-control-expose-headers");
 
 /// Browsers ask before they send; any page may send events with a write key it knows.
 fn preflight() -> Response<Body> {
@@ -43,7 +47,8 @@ fn preflight() -> Response<Body> {
         ("access-control-allow-methods", "GET, POST, OPTIONS"),
         (
             "access-control-allow-headers",
-            "authorization, content-type, content-encoding, x-write-key, x-event-metadata, anonymousid",
+            "authorization, content-type, content-encoding, x-write-key, x-event-metadata, anonymousid, x-retry-count, \
+             x-enable-debug, x-ip-policy",
         ),
         ("access-control-max-age", "86400"),
     ] {

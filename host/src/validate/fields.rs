@@ -8,6 +8,7 @@ use super::write::Writer;
 use crate::event::index::{Kind, Value, View};
 
 /// A text that an event has, or that is made for it.
+#[derive(Clone)]
 pub(super) enum Text<'a> {
     /// A string of the item.
     Sent(Value<'a>),

@@ -89,9 +89,15 @@ impl<'a, 'f> Checker<'a, 'f> {
     pub fn check(&mut self, piece: &Piece, json: &mut Vec<u8>, index: &mut Vec<u8>) -> Result<Draft, Rejection> {
         let mut repairs = piece.repairs;
         repairs.add(self.repairs_beside);
-        let fields = Fields::of(self.read.view(piece)).map_err(unnamed)?;
+        let mut fields = Fields::of(self.read.view(piece)).map_err(unnamed)?;
         let message_id = self.message_id(&fields, &mut repairs).map_err(unnamed)?;
-        let kind = self.kind(&fields).and_then(|kind| required(kind, &fields).map(|()| kind));
+        let kind = self.kind(&fields).and_then(|kind| {
+            if kind == EventKind::Alias && fields.previous_id.is_none() {
+                // Who logs in was the visitor until then: MetaRouter's mobile SDKs leave it at that.
+                fields.previous_id = fields.anonymous_id.clone();
+            }
+            required(kind, &fields).map(|()| kind)
+        });
         let kind = kind.map_err(|(code, message)| Rejection {
             message_id: Some(message_id.as_str().into_owned()),
             ..unnamed((code, message))

@@ -82,6 +82,14 @@ fn the_stored_form() {
 }
 
 #[test]
+fn an_alias_that_names_no_previous_id_ends_the_visitor() {
+    let of_visitor = json!({"userId": "u", "anonymousId": "a"});
+    assert_eq!(single(&of_visitor, Form::Single(EventKind::Alias))["previousId"], "a");
+    let of_user = json!({"userId": "u", "anonymousId": "a", "previousId": "p"});
+    assert_eq!(single(&of_user, Form::Single(EventKind::Alias))["previousId"], "p");
+}
+
+#[test]
 fn required_fields() {
     use EventKind::{Alias, Group, Identify, Page, Screen};
     for kind in [Identify, Page, Screen] {

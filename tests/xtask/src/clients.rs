@@ -1,55 +1,113 @@
 //! The real SDKs that the tests drive, installed as their lock files say, into target/clients.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::command::{command, quiet, step};
+use crate::command::{cargo, command, quiet, step};
 use crate::{Failure, root, target};
+
+/// Folders of tests/sdk-clients that npm installs for.
+const NODE_CLIENTS: [&str; 3] = ["node", "rudder-node", "browser"];
+
+/// Folders that pip installs for, each apart: the packages share modules of the same names.
+const PYTHON_CLIENTS: [&str; 2] = ["python", "rudder-python"];
+
+/// Where Debian, Ubuntu and Arch put the browser. Elsewhere SWITCHYARD_CHROMIUM names it.
+const CHROMIUM: &str = "/usr/bin/chromium";
 
 /// Installs what is not there yet, or was installed from other lock files.
 pub fn install() -> Result<(), Failure> {
-    node()?;
-    python()
+    node_is_there()?;
+    NODE_CLIENTS.into_iter().try_for_each(node)?;
+    python_is_there()?;
+    PYTHON_CLIENTS.into_iter().try_for_each(python)?;
+    rust()?;
+    chromium()
 }
 
-fn node() -> Result<(), Failure> {
+/// The folder of a client's sources, and where it is installed.
+fn folders(name: &str) -> Result<(PathBuf, PathBuf), Failure> {
+    let to = target().join("clients").join(name);
+    std::fs::create_dir_all(&to).map_err(|error| format!("{}: {error}", to.display()))?;
+    Ok((root().join("tests/sdk-clients").join(name), to))
+}
+
+fn node_is_there() -> Result<(), Failure> {
     let missing = "is missing: `apt-get install nodejs npm` (Node 18 or later), then run this again";
     for program in ["node", "npm"] {
         quiet(&mut command(program, &["--version"])).ok_or_else(|| format!("{program} {missing}"))?;
     }
-    let (from, to) = (root().join("tests/sdk-clients/node"), target().join("clients/node"));
+    Ok(())
+}
+
+fn node(name: &str) -> Result<(), Failure> {
+    let (from, to) = folders(name)?;
     copy(&from, &to, &["package.json", "package-lock.json", "send.js"])?;
+    copy(&root().join("tests/sdk-clients"), &to, &["calls.mjs"])?;
     unless_installed(&from.join("package-lock.json"), &to.join("installed"), || {
         let mut npm = command("npm", &["ci", "--no-audit", "--no-fund", "--ignore-scripts"]);
-        step("install the Node SDK", npm.current_dir(&to))
+        step(&format!("install the client {name}"), npm.current_dir(&to))
     })
 }
 
-fn python() -> Result<(), Failure> {
-    quiet(&mut command("python3", &["-m", "pip", "--version"]))
-        .ok_or("python3 with pip is missing: `apt-get install python3 python3-pip`, then run this again")?;
-    let requirements = root().join("tests/sdk-clients/python/requirements.txt");
-    let to = target().join("clients/python");
-    std::fs::create_dir_all(&to).map_err(|error| format!("{}: {error}", to.display()))?;
+fn python_is_there() -> Result<(), Failure> {
+    let missing = "python3 with pip is missing: `apt-get install python3 python3-pip`, then run this again";
+    quiet(&mut command("python3", &["-m", "pip", "--version"])).ok_or(missing)?;
+    Ok(())
+}
+
+fn python(name: &str) -> Result<(), Failure> {
+    let (from, to) = folders(name)?;
+    let requirements = from.join("requirements.txt");
     unless_installed(&requirements, &to.join("installed"), || {
         let (to, from) = (to.display().to_string(), requirements.display().to_string());
-        let options = [
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--upgrade",
-            "--disable-pip-version-check",
-            "--root-user-action",
-            "ignore",
-        ];
-        let mut arguments = options.to_vec();
+        let options = ["--quiet", "--upgrade", "--disable-pip-version-check", "--root-user-action", "ignore"];
+        let mut arguments = vec!["-m", "pip", "install"];
+        arguments.extend(options);
         arguments.extend(["--target", &to, "-r", &from]);
-        step("install the Python SDK", &mut command("python3", &arguments))
+        step(&format!("install the client {name}"), &mut command("python3", &arguments))
     })
+}
+
+/// cargo knows itself what is built already.
+fn rust() -> Result<(), Failure> {
+    let (from, to) = folders("rust")?;
+    let manifest = from.join("Cargo.toml").display().to_string();
+    let mut build = cargo(&["build", "--quiet", "--locked", "--manifest-path", &manifest]);
+    step("build the client rust", build.env("CARGO_TARGET_DIR", to))
+}
+
+/// The browser that the browser's SDK runs in: installed where this may be done, else asked for.
+fn chromium() -> Result<(), Failure> {
+    let named = std::env::var_os("SWITCHYARD_CHROMIUM").map(PathBuf::from);
+    let browser = named.clone().unwrap_or_else(|| PathBuf::from(CHROMIUM));
+    if browser.is_file() {
+        return Ok(());
+    }
+    let missing = format!(
+        "{} is missing: `apt-get install chromium`, or name a Chromium in SWITCHYARD_CHROMIUM, then run this again",
+        browser.display()
+    );
+    if named.is_some() || !may_install() {
+        return Err(missing);
+    }
+    step("update the list of packages", &mut apt_get(&["update"]))?;
+    step("install chromium", &mut apt_get(&["install", "-y", "--no-install-recommends", "chromium"]))?;
+    if browser.is_file() { Ok(()) } else { Err(missing) }
+}
+
+fn may_install() -> bool {
+    let is_root = quiet(&mut command("id", &["-u"])).is_some_and(|id| id.trim() == "0");
+    is_root && Path::new("/etc/debian_version").exists()
+}
+
+fn apt_get(arguments: &[&str]) -> Command {
+    let mut apt_get = command("apt-get", &["-qq"]);
+    apt_get.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    apt_get
 }
 
 fn copy(from: &Path, to: &Path, files: &[&str]) -> Result<(), Failure> {
-    std::fs::create_dir_all(to).map_err(|error| format!("{}: {error}", to.display()))?;
     for file in files {
         std::fs::copy(from.join(file), to.join(file)).map_err(|error| format!("{file}: {error}"))?;
     }
