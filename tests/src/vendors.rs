@@ -3,6 +3,7 @@
 
 mod amplitude;
 mod ga4;
+mod hubspot;
 mod mixpanel;
 mod slack;
 
@@ -33,6 +34,7 @@ pub fn answer(request: &Recorded) -> VendorAnswer {
         "/mixpanel/import" => mixpanel::import(request),
         "/mixpanel/track" => mixpanel::track(request),
         "/mixpanel/engage" | "/mixpanel/groups" => mixpanel::profiles(request),
+        _ if path.starts_with("/hubspot/") => hubspot::answer(request),
         _ if path.starts_with("/slack/") => slack::webhook(request),
         _ if path.starts_with("/webhook") => webhook(request),
         _ => VendorAnswer {

@@ -42,3 +42,11 @@ fn slack() {
         slack.setting("endpoint", format!("{base}/slack")).setting("include_unmatched", true)
     });
 }
+
+#[test]
+fn hubspot() {
+    check("/hubspot/", |base| {
+        let hubspot = Destination::new("vendor", "hubspot").setting("access_token", "hubspot-token");
+        hubspot.setting("endpoint", format!("{base}/hubspot"))
+    });
+}

@@ -1,63 +1,24 @@
 //! HubSpot: upserts that answer 207 for the records they refuse, a search, companies one by one, links,
 //! and custom events of which one that is wrong spoils the batch.
 //!
-//! Nothing is kept: ids are made of what records are known by, and the search finds the domains that
-//! begin with `known`.
+//! Nothing is kept: ids are made of what records are known by. The search finds the domains, and an
+//! update the contacts, that begin with `known`.
 
 use serde_json::{Map, Value, json};
 
-use super::{VendorAnswer, header_is};
+use super::{VendorAnswer, header_is, query};
 use crate::stand_in::Recorded;
 
 /// The properties that the account has; so has it all that begin with `custom_`.
-const CONTACT_PROPERTIES: [&str; 19] = [
-    "email",
-    "firstname",
-    "lastname",
-    "phone",
-    "mobilephone",
-    "fax",
-    "address",
-    "city",
-    "state",
-    "zip",
-    "country",
-    "company",
-    "website",
-    "jobtitle",
-    "lifecyclestage",
-    "hs_legal_basis",
-    "shop_user_id",
-    "plan",
-    "date_of_birth",
-];
-const COMPANY_PROPERTIES: [&str; 14] = [
-    "name",
-    "domain",
-    "website",
-    "description",
-    "phone",
-    "address",
-    "city",
-    "state",
-    "zip",
-    "country",
-    "numberofemployees",
-    "lifecyclestage",
-    "industry",
-    "shop_group_id",
-];
-const NUMBERS: [&str; 1] = ["numberofemployees"];
-const STAGES: [&str; 8] = [
-    "subscriber",
-    "lead",
-    "marketingqualifiedlead",
-    "salesqualifiedlead",
-    "opportunity",
-    "customer",
-    "evangelist",
-    "other",
-];
+const CONTACT_PROPERTIES: &str = "email firstname lastname phone mobilephone fax address city state zip country \
+    company website jobtitle lifecyclestage hs_legal_basis shop_user_id plan date_of_birth";
+const COMPANY_PROPERTIES: &str = "name domain website description phone address city state zip country \
+    numberofemployees lifecyclestage industry shop_group_id";
+const STAGES: &str = "subscriber lead marketingqualifiedlead salesqualifiedlead opportunity customer evangelist other";
+
+fn has(words: &str, word: &str) -> bool {
+    words.split_ascii_whitespace().any(|known| known == word)
+}
 
 /// The answer to any call below /hubspot.
 pub(super) fn answer(request: &Recorded) -> VendorAnswer {
@@ -68,11 +29,13 @@ pub(super) fn answer(request: &Recorded) -> VendorAnswer {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     match (request.method.as_str(), &parts[..]) {
         ("POST", ["events", "v3", "send", "batch"]) => events(request),
-        ("POST", ["crm", "v3", "objects", "contacts", "batch", "upsert"]) => upsert(request, &CONTACT_PROPERTIES),
-        ("POST", ["crm", "v3", "objects", "companies", "batch", "upsert"]) => upsert(request, &COMPANY_PROPERTIES),
+        ("POST", ["crm", "v3", "objects", "contacts", "batch", "upsert"]) => upsert(request, CONTACT_PROPERTIES),
+        ("POST", ["crm", "v3", "objects", "companies", "batch", "upsert"]) => upsert(request, COMPANY_PROPERTIES),
         ("POST", ["crm", "v3", "objects", "companies", "search"]) => search(request),
         ("POST", ["crm", "v3", "objects", "companies"]) => company(request, None),
         ("PATCH", ["crm", "v3", "objects", "companies", id]) => company(request, Some(id)),
+        ("POST", ["crm", "v3", "objects", "contacts"]) => contact(request, None),
+        ("PATCH", ["crm", "v3", "objects", "contacts", id]) => contact(request, Some(id)),
         ("PUT", ["crm", "v4", "objects", "contacts", contact, "associations", "default", "companies", company]) => {
             link(contact, company)
         }
@@ -128,7 +91,7 @@ fn text<'v>(value: &'v Value, name: &str) -> &'v str {
 
 /// POST .../batch/upsert: with a trace id on each input those that are right are written, without one
 /// none is. The answer does not keep the order.
-fn upsert(request: &Recorded, known: &[&str]) -> VendorAnswer {
+fn upsert(request: &Recorded, known: &str) -> VendorAnswer {
     let inputs = match inputs(request, 100) {
         Ok(inputs) => inputs,
         Err(refused) => return refused,
@@ -170,7 +133,7 @@ fn id_of(known_by: &str) -> String {
     (1_000_000 + hash % 1_000_000_000).to_string()
 }
 
-fn input_error(input: &Value, known: &[&str]) -> Option<String> {
+fn input_error(input: &Value, known: &str) -> Option<String> {
     let (id, id_property) = (text(input, "id"), text(input, "idProperty"));
     if id.is_empty() {
         return Some("id is missing".to_string());
@@ -178,14 +141,14 @@ fn input_error(input: &Value, known: &[&str]) -> Option<String> {
     if id_property == "email" && !is_email(id) {
         return Some(property_error("email", "INVALID_EMAIL", &format!("Email address {id} is invalid")));
     }
-    if !["email", "shop_user_id", "shop_group_id"].contains(&id_property) || !known.contains(&id_property) {
+    if !has("email shop_user_id shop_group_id", id_property) || !has(known, id_property) {
         return Some(format!("Unable to perform update/upsert by non-unique property {id_property}"));
     }
     properties_error(input.get("properties").and_then(Value::as_object), known)
 }
 
 /// What is wrong with the properties of a record, in the vendor's words.
-fn properties_error(properties: Option<&Map<String, Value>>, known: &[&str]) -> Option<String> {
+fn properties_error(properties: Option<&Map<String, Value>>, known: &str) -> Option<String> {
     let Some(properties) = properties.filter(|properties| !properties.is_empty()) else {
         return Some("properties are missing".to_string());
     };
@@ -193,14 +156,14 @@ fn properties_error(properties: Option<&Map<String, Value>>, known: &[&str]) -> 
         let Some(value) = value.as_str() else {
             return Some(format!("{name} is no text"));
         };
-        if !known.contains(&name.as_str()) && !name.starts_with("custom_") {
+        if !has(known, name) && !name.starts_with("custom_") {
             let message = format!("Property \"{name}\" does not exist");
             return Some(property_error(name, "PROPERTY_DOESNT_EXIST", &message));
         }
         let wrong = match name.as_str() {
             "email" if !value.is_empty() && !is_email(value) => "INVALID_EMAIL",
-            "lifecyclestage" if !value.is_empty() && !STAGES.contains(&value) => "INVALID_OPTION",
-            name if NUMBERS.contains(&name) && !value.is_empty() && value.parse::<f64>().is_err() => "INVALID_INTEGER",
+            "lifecyclestage" if !value.is_empty() && !has(STAGES, value) => "INVALID_OPTION",
+            "numberofemployees" if !value.is_empty() && value.parse::<f64>().is_err() => "INVALID_INTEGER",
             _ if value.chars().count() > 65_536 => "INVALID_LENGTH",
             _ => return None,
         };
@@ -248,7 +211,7 @@ fn search(request: &Recorded) -> VendorAnswer {
 fn company(request: &Recorded, id: Option<&str>) -> VendorAnswer {
     let body = request.json();
     let properties = body.get("properties").and_then(Value::as_object);
-    if let Some(message) = properties_error(properties, &COMPANY_PROPERTIES) {
+    if let Some(message) = properties_error(properties, COMPANY_PROPERTIES) {
         return invalid(&message);
     }
     match id {
@@ -262,6 +225,24 @@ fn company(request: &Recorded, id: Option<&str>) -> VendorAnswer {
             let id = id_of(text(&body["properties"], "domain"));
             answered(201, &json!({"id": id, "properties": body["properties"]}), Vec::new())
         }
+    }
+}
+
+/// POST .../contacts, and PATCH .../contacts/{id}?idProperty=...
+fn contact(request: &Recorded, id: Option<&str>) -> VendorAnswer {
+    let body = request.json();
+    if let Some(message) = properties_error(body.get("properties").and_then(Value::as_object), CONTACT_PROPERTIES) {
+        return invalid(&message);
+    }
+    let email = text(&body["properties"], "email");
+    match id {
+        Some(_) if query(request, "idProperty").is_none_or(str::is_empty) => invalid("idProperty is missing"),
+        Some(id) if !id.starts_with("known") => refused(404, "OBJECT_NOT_FOUND", "resource not found"),
+        Some(id) => answered(200, &json!({"id": id_of(id), "properties": body["properties"]}), Vec::new()),
+        None if email.starts_with("known") => {
+            refused(409, "CONFLICT", &format!("Contact already exists. Existing ID: {}", id_of(email)))
+        }
+        None => answered(201, &json!({"id": id_of(email), "properties": body["properties"]}), Vec::new()),
     }
 }
 
@@ -442,6 +423,20 @@ mod tests {
         let pair = json!({"inputs": [{"from": {"id": "1"}, "to": {"id": "7"}}]});
         let links = "/crm/v4/associations/contacts/companies/batch/associate/default";
         assert_eq!(sent("POST", links, &pair).status, 200);
+    }
+
+    #[test]
+    fn a_contact_is_updated_or_made() {
+        let check = |method: &str, path: &str, query: &str, status: u16| {
+            let body = r#"{"properties":{"email":"known@b.de"}}"#;
+            let recorded = request(&format!("/hubspot/crm/v3/objects/contacts{path}"), query, &HEADERS, body);
+            let answer = answer(&Recorded { method: method.to_string(), ..recorded });
+            assert_eq!(answer.status, status, "{path} {}", answer.body);
+        };
+        check("PATCH", "/known%40b.de", "idProperty=email", 200);
+        check("PATCH", "/known%40b.de", "", 400);
+        check("PATCH", "/other%40b.de", "idProperty=email", 404);
+        check("POST", "", "", 409);
     }
 
     #[test]

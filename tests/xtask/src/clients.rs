@@ -102,7 +102,7 @@ fn may_install() -> bool {
 }
 
 fn apt_get(arguments: &[&str]) -> Command {
-    let mut apt_get = command("apt-get", &["-qq"]);
+    let mut apt_get = command("apt-get", &["-qq", "-o", "DPkg::Lock::Timeout=120"]);
     apt_get.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
     apt_get
 }
