@@ -58,9 +58,23 @@ impl Daemon {
         daemon
     }
 
+    /// As [`Daemon::start`], with everything below this directory.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub fn start_in(setup: Setup, parent: &Path) -> Daemon {
+        let mut daemon = Daemon::prepare_in(setup, tempfile::tempdir_in(parent));
+        daemon.restart();
+        daemon
+    }
+
     /// Lays out the directory, with the plugins that the configuration names; starts nothing.
     pub fn prepare(setup: Setup) -> Daemon {
-        let directory = tempfile::tempdir().expect("a directory for the daemon");
+        Daemon::prepare_in(setup, tempfile::tempdir())
+    }
+
+    fn prepare_in(setup: Setup, directory: std::io::Result<TempDir>) -> Daemon {
+        let directory = directory.expect("a directory for the daemon");
         let plugins = directory.path().join("plugins");
         std::fs::create_dir(&plugins).expect("a directory for the plugins");
         for id in setup.plugins() {

@@ -6,14 +6,18 @@
 //!
 //! each in an array. Where wanted also `now` (milliseconds since 1970) and `batch` (events in a batch).
 
+use std::io::Write;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use serde_json::Value;
+use switchyard::plugin::host::{Limits, PluginHost};
+use switchyard::plugin::run::{self, JudgeArguments, RunArguments};
 
-use crate::{cli, paths};
+use crate::paths;
 
 /// The time that a case has when it names none: 2023-11-14T22:13:20Z.
-pub const NOW_MS: &str = "1700000000000";
+pub const NOW_MS: u64 = 1_700_000_000_000;
 
 /// One case.
 #[derive(Clone, Debug)]
@@ -53,32 +57,52 @@ impl Case {
         self.folder.join(file).is_file()
     }
 
-    /// Plans the case's events and returns the batches as they were printed.
+    /// Plans the case's events and returns the batches as `switchyard plugin run` prints them.
     ///
     /// # Errors
-    /// When `plugin run` fails, with what it said.
+    /// What it would say.
     pub fn plan(&self) -> Result<Vec<Value>, String> {
-        let batch = self.text("batch").map(|text| text.trim().to_string());
-        let more: Vec<&str> = batch.iter().flat_map(|batch| ["--batch", batch]).collect();
-        self.call("run", ["--events", "events.jsonl"], &more)
+        let batch = self.text("batch").map(|text| text.trim().parse().map_err(|error| format!("batch: {error}")));
+        let arguments = RunArguments {
+            plugin: paths::plugin(&self.plugin),
+            settings: self.folder.join("settings.json"),
+            events: self.folder.join("events.jsonl"),
+            now_ms: self.now_ms()?,
+            batch: batch.transpose()?,
+        };
+        printed(|out| run::run(&HOST, &arguments, out))
     }
 
-    /// Reads the case's answers and returns the judgements as they were printed.
+    /// Reads the case's answers and returns the judgements as `switchyard plugin judge` prints them.
     ///
     /// # Errors
-    /// When `plugin judge` fails, with what it said.
+    /// What it would say.
     pub fn judge(&self) -> Result<Vec<Value>, String> {
-        self.call("judge", ["--answers", "answers.jsonl"], &[])
+        let arguments = JudgeArguments {
+            plugin: paths::plugin(&self.plugin),
+            settings: self.folder.join("settings.json"),
+            answers: self.folder.join("answers.jsonl"),
+            now_ms: self.now_ms()?,
+        };
+        printed(|out| run::judge(&HOST, &arguments, out))
     }
 
-    fn call(&self, command: &str, [option, input]: [&str; 2], more: &[&str]) -> Result<Vec<Value>, String> {
-        let file = |name: &str| self.folder.join(name).display().to_string();
-        let plugin = paths::plugin(&self.plugin).display().to_string();
-        let now = self.text("now").map_or(NOW_MS.to_string(), |text| text.trim().to_string());
-        let (settings, input) = (file("settings.json"), file(input));
-        let mut arguments = vec!["plugin", command, &plugin, "--settings", &settings, option, &input, "--now", &now];
-        arguments.extend(more);
-        let output = cli::run(&arguments);
-        if output.success { Ok(output.json_lines()) } else { Err(output.all()) }
+    fn now_ms(&self) -> Result<u64, String> {
+        let text = self.text("now").unwrap_or(NOW_MS.to_string());
+        text.trim().parse().map_err(|error| format!("now: {error}"))
     }
+}
+
+/// One host for all cases, which compiles each plugin once.
+static HOST: LazyLock<PluginHost> = LazyLock::new(|| {
+    let cache = paths::target().join("golden");
+    PluginHost::new(Limits::default(), Some(&cache)).expect("the sandbox can be set up")
+});
+
+/// The JSON lines that a command prints.
+fn printed(command: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> Result<Vec<Value>, String> {
+    let mut out = Vec::new();
+    command(&mut out).map_err(|error| format!("{error:#}"))?;
+    let text = String::from_utf8_lossy(&out);
+    text.lines().map(|line| serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))).collect()
 }

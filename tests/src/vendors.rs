@@ -1,8 +1,10 @@
 //! What the real vendors accept and answer, as their documentation states it (shared/vendors). Pure:
 //! a request in, an answer and a list of objections out.
 
+mod amplitude;
 mod ga4;
 mod mixpanel;
+mod slack;
 
 use crate::stand_in::Recorded;
 
@@ -23,10 +25,15 @@ pub struct VendorAnswer {
 pub fn answer(request: &Recorded) -> VendorAnswer {
     let path = request.path.as_str();
     match path {
+        "/amplitude/2/httpapi" | "/amplitude/batch" => amplitude::events(request),
+        "/amplitude/identify" => amplitude::identify(request),
+        "/amplitude/groupidentify" => amplitude::group_identify(request),
+        "/amplitude/usermap" => amplitude::user_map(request),
         "/ga4/mp/collect" => ga4::answer(request),
         "/mixpanel/import" => mixpanel::import(request),
         "/mixpanel/track" => mixpanel::track(request),
         "/mixpanel/engage" | "/mixpanel/groups" => mixpanel::profiles(request),
+        _ if path.starts_with("/slack/") => slack::webhook(request),
         _ if path.starts_with("/webhook") => webhook(request),
         _ => VendorAnswer {
             status: 404,

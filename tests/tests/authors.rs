@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 use switchyard_tests::cli::{self, Output};
-use switchyard_tests::paths;
+use switchyard_tests::daemon::Daemon;
+use switchyard_tests::setup::Setup;
+use switchyard_tests::{paths, wasm};
 use tempfile::TempDir;
 
 struct Files {
@@ -78,6 +80,15 @@ fn run_names_fates_and_wrong_settings() {
     assert!(!wrong.success && wrong.all().contains("measurement_id"), "{}", wrong.all());
     let no_events = Files::new(&ga4_settings(), &[json!("no event")]).plugin(&["plugin", "run"], "ga4", &[]);
     assert!(!no_events.success && no_events.all().contains("1"), "the line is named: {}", no_events.all());
+}
+
+#[test]
+fn check_names_a_plugin_that_would_be_refused() {
+    let daemon = Daemon::prepare(Setup::shop([]));
+    let webhook = std::fs::read(paths::plugin("webhook")).expect("it is built");
+    daemon.put_plugin("broken", &wasm::truncated(&webhook));
+    let checked = daemon.cli_output(&["check"]);
+    assert!(!checked.success && checked.all().contains("broken.wasm: the plugin is refused"), "{}", checked.all());
 }
 
 #[test]

@@ -266,3 +266,25 @@ fn only_a_trusted_proxy_says_whom_it_heard() {
     assert_eq!(send(&trusting), "203.0.113.7");
     assert_eq!(send(&plain), "127.0.0.1");
 }
+
+#[test]
+fn requests_may_follow_each_other_without_waiting() {
+    use std::io::{Read, Write};
+    let bench = Bench::plain();
+    let mut stream = std::net::TcpStream::connect(bench.daemon.ingest()).expect("the daemon listens");
+    stream.set_read_timeout(Some(SOON)).expect("a limit can be set");
+    let request = |id: &str, last: bool| {
+        let body = track(id).to_string();
+        let connection = if last { "close" } else { "keep-alive" };
+        format!(
+            "POST /v1/track HTTP/1.1\r\nhost: x\r\nx-write-key: wk_test\r\nconnection: {connection}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let all = [("one", false), ("two", false), ("three", true)].map(|(id, last)| request(id, last)).concat();
+    stream.write_all(all.as_bytes()).expect("the daemon reads");
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).expect("the daemon answers all and closes");
+    assert_eq!(answers.matches("HTTP/1.1 200").count(), 3, "{answers}");
+    ["one", "two", "three"].into_iter().for_each(|id| drop(bench.arrived(id)));
+}

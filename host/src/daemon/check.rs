@@ -14,7 +14,7 @@ use super::run::plugin_limits;
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// What would keep the daemon from starting, each with its place.
+    /// What the daemon would refuse, each with its place.
     pub mistakes: Vec<String>,
     /// What will not work as it stands.
     pub warnings: Vec<String>,
@@ -32,7 +32,8 @@ async fn report(config: &Config) -> anyhow::Result<Report> {
     for (_, revision) in plugins.look().await {
         plugins.activate(revision);
     }
-    let mut report = Report::default();
+    let refused = plugins.refused().map(|(path, why)| format!("{}: the plugin is refused: {why}", path.display()));
+    let mut report = Report { mistakes: refused.collect(), ..Report::default() };
     for (_, destination) in config.destinations() {
         let place = format!("{}:{}: destination `{}`", config.path.display(), destination.line, destination.id);
         let Some(revision) = plugins.get(&destination.plugin) else {

@@ -106,6 +106,11 @@ impl Plugins {
         Ok(())
     }
 
+    /// Files whose plugin does not take over, and why.
+    pub fn refused(&self) -> impl Iterator<Item = (&Path, &str)> {
+        self.files.iter().filter_map(|(path, seen)| Some((path.as_path(), seen.refused.as_deref()?)))
+    }
+
     /// What `status` shows.
     pub fn status(&self) -> serde_json::Value {
         let active = self.active.values().map(|revision| {
@@ -115,10 +120,7 @@ impl Plugins {
                 "revision": revision.digest(), "contract": manifest.contract,
             })
         });
-        let refused = self
-            .files
-            .iter()
-            .filter_map(|(path, seen)| Some(serde_json::json!({"file": path, "refused": seen.refused.as_ref()?})));
+        let refused = self.refused().map(|(path, why)| serde_json::json!({"file": path, "refused": why}));
         active.chain(refused).collect()
     }
 }

@@ -39,6 +39,7 @@ const ADMIN_CONNECTIONS_MAX: usize = 256;
 /// Runs the daemon until it is told to stop. On SIGUSR2 the process goes on as its successor.
 pub fn run(config: Config) -> anyhow::Result<()> {
     start_logging();
+    raise_file_limit();
     let listeners = Listeners::open(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let end = runtime.block_on(run_until_stopped(config, &listeners))?;
@@ -63,6 +64,15 @@ fn start_logging() {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,wasmtime=warn,cranelift=warn"));
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
+}
+
+/// Connections are files, and the usual soft limit of 1,024 is far below `connections_max`.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "the limit on open files stays as it is");
+    }
 }
 
 /// The bounds on guests, as the plugin host takes them.

@@ -92,7 +92,8 @@ impl Schema {
         let mut secret = false;
         for name in path {
             let inner = schema.and_then(|schema| {
-                schema.get("properties").and_then(|properties| properties.get(name)).or_else(|| schema.get("items"))
+                let own = schema.get("properties").and_then(|properties| properties.get(name));
+                own.or_else(|| schema.get("items")).or_else(|| schema.get("additionalProperties"))
             });
             schema = inner;
             secret |= is_secret(schema);
@@ -138,7 +139,8 @@ fn fill_in_defaults(settings: &mut Value, schema: &Value) {
 fn hide_value(value: &mut Value, schema: &Value, path: &str, handle: &mut impl FnMut(&str, String) -> String) {
     let secret = is_secret(Some(schema));
     match value {
-        Value::String(text) if secret => *text = handle(path, std::mem::take(text)),
+        // A secret that is blank hides nothing, and the plugin shall see that.
+        Value::String(text) if secret && !text.trim().is_empty() => *text = handle(path, std::mem::take(text)),
         Value::Array(items) => {
             let mut inner = schema.get("items").cloned().unwrap_or(Value::Object(Map::new()));
             if let (true, Value::Object(inner)) = (secret, &mut inner) {
@@ -161,5 +163,49 @@ fn hide_value(value: &mut Value, schema: &Value, path: &str, handle: &mut impl F
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn schema() -> Schema {
+        let text = |secret: bool| json!({"type": "string", "minLength": 3, "secret": secret});
+        let settings = json!({"type": "object", "properties": {
+            "key": text(true),
+            "list": {"type": "array", "items": text(true)},
+            "named": {"type": "object", "additionalProperties": text(true)},
+            "blank": {"type": "string", "secret": true},
+            "open": text(false),
+        }});
+        let manifest = json!({
+            "id": "x", "version": "1", "contract": "0.1.0", "name": "X", "kinds": ["track"],
+            "hosts": [], "settings": settings,
+        });
+        Schema::new(&serde_json::from_value(manifest).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_wrong_secret_is_not_shown_wherever_it_stands() {
+        let hide = |settings: Value| schema().hide(&settings, "d", &HandleKey::fixed());
+        for settings in [json!({"key": "!!"}), json!({"list": ["!!"]}), json!({"named": {"a": "!!"}})] {
+            let message = hide(settings.clone()).unwrap_err().to_string();
+            assert!(!message.contains("!!") && message.contains("the setting `"), "{settings}: {message}");
+        }
+        assert!(hide(json!({"open": "!!"})).unwrap_err().to_string().contains("!!"));
+    }
+
+    #[test]
+    fn secrets_become_handles_but_for_blank_ones() {
+        let settings = json!({"key": "abc", "list": ["def"], "named": {"a": "ghi"}, "blank": " ", "open": "jkl"});
+        let (hidden, handles) = schema().hide(&settings, "d", &HandleKey::fixed()).unwrap();
+        assert_eq!((&hidden["blank"], &hidden["open"]), (&json!(" "), &json!("jkl")));
+        for place in [&hidden["key"], &hidden["list"][0], &hidden["named"]["a"]] {
+            let held = handles.get(place.as_str().unwrap()).expect("a handle");
+            assert!(["abc", "def", "ghi"].contains(&held.value.reveal()));
+        }
     }
 }

@@ -2,26 +2,61 @@
 
 use switchyard_sdk::prelude::*;
 
-use crate::params::{Params, is_valid_name};
-use crate::rules::{CUSTOM_ITEM_PARAMS_MAX, ITEM, ITEMS_BYTES_MAX, ITEMS_MAX, PRODUCT_NOT_SENT, Param};
+use crate::params::{Params, is_personal, is_said, is_valid_name};
+use crate::rules::{
+    CUSTOM_ITEM_PARAMS_MAX, ITEM, ITEM_PARAMS_MAX, ITEMS_BYTES_MAX, ITEMS_MAX, Items, PRODUCT_NOT_SENT, Param, Rule,
+};
 use crate::settings::Ga4;
 
-/// Whether a property is one of a product's, and so belongs to the item of a single-product event.
-pub fn is_product_field(key: &[u8]) -> bool {
-    field(key).is_some() || key == b"sku" || is_not_sent(key)
+/// What the items of an event are made of.
+#[derive(Clone, Copy)]
+pub enum Products<'a> {
+    /// A list of products.
+    List(Value<'a>),
+    /// The properties, which are one product.
+    Single(Value<'a>),
+    None,
 }
 
+/// Finds the products of an event.
+pub fn find<'a>(properties: Value<'a>, rule: &Rule) -> Products<'a> {
+    let list = properties.first(&["products", "items"]);
+    if list.is_array() && list.children().next().is_some() {
+        Products::List(list)
+    } else if rule.items == Items::Product && has_identity(properties) {
+        Products::Single(properties)
+    } else {
+        Products::None
+    }
+}
+
+/// Whether a property of a single-product event belongs to its item.
+pub fn is_in_item(product: Value<'_>, key: &[u8]) -> bool {
+    field(key).is_some() || is_not_sent(key) || (key == b"sku" && !has_id(product))
+}
+
+/// The field that the sender calls so, else the one that the vendor calls so.
 fn field(key: &[u8]) -> Option<&'static Param> {
-    ITEM.iter().find(|param| param.from.as_bytes() == key)
+    let by_sender = ITEM.iter().find(|param| param.from.as_bytes() == key);
+    by_sender.or_else(|| ITEM.iter().find(|param| param.to.as_bytes() == key))
 }
 
 fn is_not_sent(key: &[u8]) -> bool {
     PRODUCT_NOT_SENT.iter().any(|name| name.as_bytes() == key)
 }
 
-/// Writes `"items":[...]` for the products of a list, or for one product. Products without id and
-/// name are left out, and where none is left, so are the items.
-pub fn write<'a>(params: &mut Params<'_>, ga4: &Ga4, products: impl Iterator<Item = Value<'a>>, custom: bool) {
+/// Writes `"items":[...]`. Products without id and name are left out, and where none is left, so are
+/// the items.
+pub fn write(params: &mut Params<'_>, ga4: &Ga4, products: Products<'_>) {
+    match products {
+        Products::List(list) => write_all(params, ga4, list.children(), CUSTOM_ITEM_PARAMS_MAX),
+        // What the vendor has no name for is a parameter of the event already.
+        Products::Single(product) => write_all(params, ga4, std::iter::once(product), 0),
+        Products::None => {}
+    }
+}
+
+fn write_all<'a>(params: &mut Params<'_>, ga4: &Ga4, products: impl Iterator<Item = Value<'a>>, custom_max: usize) {
     let before = params.json().len();
     let mut count = 0;
     for product in products {
@@ -38,7 +73,7 @@ pub fn write<'a>(params: &mut Params<'_>, ga4: &Ga4, products: impl Iterator<Ite
         if count == 0 {
             json.begin_array();
         }
-        item(json, ga4, product, custom);
+        item(json, ga4, product, custom_max);
         count += 1;
     }
     if count > 0 {
@@ -48,42 +83,30 @@ pub fn write<'a>(params: &mut Params<'_>, ga4: &Ga4, products: impl Iterator<Ite
 
 /// One of id and name is required.
 fn has_identity(product: Value<'_>) -> bool {
-    ["product_id", "sku", "name", "item_id", "item_name"].iter().any(|key| is_said(product.child(key)))
+    has_id(product) || ["sku", "name", "item_name"].iter().any(|key| is_said(&product.child(key)))
 }
 
-fn is_said(value: Value<'_>) -> bool {
-    value.is_number() || value.quoted().is_some_and(|quoted| !quoted.is_empty())
+fn has_id(product: Value<'_>) -> bool {
+    is_said(&product.child("product_id")) || is_said(&product.child("item_id"))
 }
 
-fn item(json: &mut JsonWriter, ga4: &Ga4, product: Value<'_>, custom: bool) {
+fn item(json: &mut JsonWriter, ga4: &Ga4, product: Value<'_>, custom_max: usize) {
     json.begin_object();
-    let mut params = Params::new(json, ga4.value_characters_max, usize::MAX);
-    let mut sku = None;
-    let mut own = 0;
+    let mut params = Params::new(json, ga4.value_characters_max, ITEM_PARAMS_MAX);
+    let mut custom = 0;
     for value in product.children() {
         let key = value.raw_key();
-        if let Some(param) = field(key) {
-            params.mapped(param, value);
-        } else if key == b"sku" {
-            sku = Some(value);
-        } else if !value.is_scalar() || is_not_sent(key) || !is_valid_name(key) {
+        if is_not_sent(key) {
             continue;
-        } else if ITEM.iter().any(|param| param.to.name().as_bytes() == key) {
-            params.scalar(key, value);
-        } else if custom && own < CUSTOM_ITEM_PARAMS_MAX {
+        } else if let Some(param) = field(key) {
+            params.mapped(param, value);
+        } else if key == b"sku" && !has_id(product) {
+            // The id, where there is no other.
+            params.text("item_id", value);
+        } else if custom < custom_max && value.is_scalar() && is_valid_name(key) && !is_personal(key) {
             let before = params.count();
             params.scalar(key, value);
-            own += params.count() - before;
-        }
-    }
-    if let Some(sku) = sku {
-        // The id, where there is no other.
-        if is_said(product.child("product_id")) || is_said(product.child("item_id")) {
-            if custom && own < CUSTOM_ITEM_PARAMS_MAX {
-                params.text("sku", sku);
-            }
-        } else {
-            params.text("item_id", sku);
+            custom += params.count() - before;
         }
     }
     json.end_object();

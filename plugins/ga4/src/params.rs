@@ -3,16 +3,20 @@
 use switchyard_sdk::prelude::*;
 
 use crate::rules::{
-    LONG_PARAMS, NAME_CHARACTERS_MAX, PARAMS_MAX, PERSONAL, Param, RESERVED_PARAMS, RESERVED_PREFIXES, Type,
+    ITEM_PARAMS_MAX, LONG_PARAMS, NAME_CHARACTERS_MAX, PARAMS_MAX, PERSONAL, PERSONAL_BYTES_MAX, Param,
+    RESERVED_PARAMS, RESERVED_PREFIXES, Type, VALUE_CHARACTERS_MAX,
 };
 use crate::settings::Nested;
+
+/// Names that are remembered: of an event or of an item.
+const NAMES_MAX: usize = if PARAMS_MAX > ITEM_PARAMS_MAX { PARAMS_MAX } else { ITEM_PARAMS_MAX };
 
 /// Writes members of an object as long as there is room, each name once.
 pub struct Params<'j> {
     json: &'j mut JsonWriter,
     characters_max: usize,
     /// Where the names stand in the JSON.
-    names: [(u32, u8); PARAMS_MAX],
+    names: [(u32, u8); NAMES_MAX],
     count: usize,
     count_max: usize,
 }
@@ -20,7 +24,7 @@ pub struct Params<'j> {
 impl<'j> Params<'j> {
     /// No parameters yet; values have at most so many characters.
     pub fn new(json: &'j mut JsonWriter, characters_max: usize, count_max: usize) -> Params<'j> {
-        Params { json, characters_max, names: [(0, 0); PARAMS_MAX], count: 0, count_max: count_max.min(PARAMS_MAX) }
+        Params { json, characters_max, names: [(0, 0); NAMES_MAX], count: 0, count_max: count_max.min(NAMES_MAX) }
     }
 
     /// How many there are.
@@ -56,10 +60,9 @@ impl<'j> Params<'j> {
     /// A property under the name that the vendor has for it.
     #[inline]
     pub fn mapped(&mut self, param: &Param, value: Value<'_>) {
-        let name = param.to.name();
         match param.is {
-            Type::Number => self.number(name, value),
-            Type::Text if value.is_scalar() => self.text(name, value),
+            Type::Number => self.number(param.to, value),
+            Type::Text if value.is_scalar() => self.text(param.to, value),
             Type::Text => {}
         }
     }
@@ -89,8 +92,12 @@ impl<'j> Params<'j> {
     /// A scalar as it is, but for texts that are too long, which are cut, and empty ones.
     #[inline]
     pub fn scalar(&mut self, name: &[u8], value: Value<'_>) {
-        if value.quoted().is_some_and(<[u8]>::is_empty) || !self.open(name) {
+        let bytes = value.quoted().map(<[u8]>::len);
+        if bytes == Some(0) || !self.open(name) {
             return;
+        }
+        if bytes.is_none_or(|bytes| bytes <= VALUE_CHARACTERS_MAX) {
+            return self.json.raw(value.raw());
         }
         let own = LONG_PARAMS.iter().find(|(long, _)| long.as_bytes() == name).map(|(_, max)| *max);
         self.json.cut(value, own.unwrap_or(self.characters_max));
@@ -98,42 +105,56 @@ impl<'j> Params<'j> {
 
     /// A property that no table has: under its own name, nested ones flattened or left out.
     pub fn custom(&mut self, value: Value<'_>, nested: Nested) {
-        if is_personal(value.raw_key()) {
-            return;
-        }
-        if value.is_scalar() && is_valid_name(value.raw_key()) {
-            return self.scalar(value.raw_key(), value);
-        }
-        let mut name = String::new();
-        push_name(&mut name, &value.key());
-        self.flattened(&mut name, value, nested);
+        for_each_scalar(value, nested, NAME_CHARACTERS_MAX, &mut |name, scalar| self.scalar(name.as_bytes(), scalar));
     }
+}
 
-    fn flattened(&mut self, name: &mut String, value: Value<'_>, nested: Nested) {
-        if value.is_scalar() {
-            if is_valid_name(name.as_bytes()) {
-                self.scalar(name.as_bytes(), value);
-            }
-            return;
+/// Calls `each` for a scalar, or for the scalars in an object or array if those are flattened, with
+/// names that the vendor takes. Leaves out what identifies a person.
+#[inline]
+pub fn for_each_scalar(
+    value: Value<'_>,
+    nested: Nested,
+    name_characters_max: usize,
+    each: &mut impl FnMut(&str, Value<'_>),
+) {
+    let key = value.key();
+    if is_personal(key.as_bytes()) {
+        return;
+    }
+    if value.is_scalar() && is_valid_name(key.as_bytes()) {
+        return each(&key, value);
+    }
+    let mut name = String::new();
+    push_name(&mut name, &key);
+    if !is_personal(name.as_bytes()) && (value.is_scalar() || nested == Nested::Flatten) {
+        flatten(&mut name, value, name_characters_max, each);
+    }
+}
+
+fn flatten(name: &mut String, value: Value<'_>, name_characters_max: usize, each: &mut impl FnMut(&str, Value<'_>)) {
+    if value.is_scalar() {
+        if is_valid_name(name.as_bytes()) {
+            each(name, value);
         }
-        // A longer name is refused, and so are all behind it.
-        if nested == Nested::Drop || name.len() >= NAME_CHARACTERS_MAX {
-            return;
+        return;
+    }
+    let parent = name.len();
+    // Names behind this one are longer still.
+    if parent >= name_characters_max {
+        return;
+    }
+    for (number, child) in value.children().enumerate() {
+        name.push('_');
+        if value.is_array() {
+            name.push_str(&number.to_string());
+        } else {
+            push_name(name, &child.key());
         }
-        let parent = name.len();
-        for (number, child) in value.children().enumerate() {
-            if self.count == self.count_max {
-                return;
-            }
-            name.push('_');
-            if value.is_array() {
-                name.push_str(&number.to_string());
-            } else {
-                push_name(name, &child.key());
-            }
-            self.flattened(name, child, nested);
-            name.truncate(parent);
+        if !is_personal(&name.as_bytes()[parent..]) {
+            flatten(name, child, name_characters_max, each);
         }
+        name.truncate(parent);
     }
 }
 
@@ -150,7 +171,7 @@ pub fn is_valid_name(name: &[u8]) -> bool {
         let is = |reserved: &&str| name.starts_with(reserved.as_bytes());
         RESERVED_PREFIXES.iter().any(is) || RESERVED_PARAMS.iter().any(|reserved| reserved.as_bytes() == name)
     };
-    is_identifier(name) && name.len() <= NAME_CHARACTERS_MAX && !reserved(name) && !is_personal(name)
+    is_identifier(name) && name.len() <= NAME_CHARACTERS_MAX && !reserved(name)
 }
 
 /// `[A-Za-z][A-Za-z0-9_]*`
@@ -159,8 +180,21 @@ pub fn is_identifier(name: &[u8]) -> bool {
         && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
-fn is_personal(name: &[u8]) -> bool {
-    PERSONAL.iter().any(|personal| *personal != "name" && personal.as_bytes() == name)
+/// Whether a property's or trait's name says that its value identifies a person, whatever the case.
+pub fn is_personal(name: &[u8]) -> bool {
+    let mut letters = [0; PERSONAL_BYTES_MAX];
+    let mut count = 0;
+    for byte in name.iter().filter(|byte| **byte != b'_') {
+        let Some(letter) = letters.get_mut(count) else { return false };
+        *letter = byte.to_ascii_lowercase();
+        count += 1;
+    }
+    PERSONAL.iter().any(|personal| personal.as_bytes() == &letters[..count])
+}
+
+/// Whether a value can be an id or a name: a number, or a text that is not blank.
+pub fn is_said(value: &Value<'_>) -> bool {
+    value.is_number() || value.quoted().is_some_and(|quoted| !quoted.trim_ascii().is_empty())
 }
 
 /// Three letters in upper case.

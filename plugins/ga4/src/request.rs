@@ -5,13 +5,14 @@ use std::borrow::Cow;
 use switchyard_sdk::name;
 use switchyard_sdk::prelude::*;
 
-use crate::params::{Currency, Params, currency, is_identifier};
+use crate::items::{self, Products};
+use crate::params::{Params, currency, is_identifier, is_said};
 use crate::rules::{
-    BACKDATE_US_MAX, BODY_BYTES_MAX, CAMPAIGN, CUSTOM, EVENTS, EVENTS_MAX, Items, NAME_CHARACTERS_MAX, PAGE,
-    PARAMS_MAX, RESERVED_EVENTS, RESERVED_PREFIXES, Rule, SCREEN, Worth,
+    APP_EVENTS, BACKDATE_US_MAX, BODY_BYTES_MAX, CAMPAIGN, CUSTOM, EVENTS, EVENTS_MAX, NAME_CHARACTERS_MAX, PAGE,
+    PARAMS_MAX, Param, RESERVED_EVENTS, RESERVED_PREFIXES, Rule, SCREEN, Worth,
 };
 use crate::settings::{Campaign, Ga4, OrderValue, Validation};
-use crate::{items, user};
+use crate::user;
 
 /// Bytes behind the last event.
 const CLOSING: &[u8] = b"]}";
@@ -72,13 +73,20 @@ fn requests(
             let event = batch.event(position);
             let written = write_events(ga4, &event, &named[position as usize], batch.now_ms(), &mut json);
             let full = events + written > EVENTS_MAX || json.len() + CLOSING.len() > BODY_BYTES_MAX;
-            if full && !covers.is_empty() {
+            if full {
                 json.truncate(before);
-                break;
+                if !covers.is_empty() {
+                    break;
+                }
+                plan.reject(&event, "event: is larger than the 130 kB of a request");
+            } else {
+                events += written;
+                covers.push(position);
             }
-            events += written;
-            covers.push(position);
             positions.next();
+        }
+        if covers.is_empty() {
+            break;
         }
         json.verbatim(CLOSING);
         plan.post(ga4.url.as_str())
@@ -116,17 +124,14 @@ fn name_of<'a>(ga4: &'a Ga4, event: &Event<'a>) -> Result<Named<'a>, Refusal> {
     match event.kind() {
         Kind::Track => track_name(ga4, event),
         Kind::Page => fixed(&PAGE),
-        Kind::Screen if ga4.screen_event == "screen_view" => {
-            Ok(Named { rule: &SCREEN, name: Cow::Borrowed("screen_view") })
-        }
         Kind::Screen => Ok(Named { rule: &SCREEN, name: Cow::Borrowed(&ga4.screen_event) }),
         Kind::Group if event.group_id().is_none() => Err(Refusal::Reject("groupId: is missing")),
         Kind::Group => Ok(Named { rule: &CUSTOM, name: Cow::Borrowed("join_group") }),
         Kind::Identify => match ga4.identify_event {
             Some(name) => Ok(Named { rule: &CUSTOM, name: Cow::Borrowed(name) }),
-            None => {
-                Err(Refusal::Skip("type: an identify has no event; its traits go with those that follow".to_string()))
-            }
+            None => Err(Refusal::Skip(
+                "type: an identify has no event; other events bring the traits of their context".to_string(),
+            )),
         },
         Kind::Alias | Kind::Other => Err(Refusal::Skip("type: the vendor has no aliases".to_string())),
     }
@@ -135,48 +140,54 @@ fn name_of<'a>(ga4: &'a Ga4, event: &Event<'a>) -> Result<Named<'a>, Refusal> {
 fn track_name<'a>(ga4: &'a Ga4, event: &Event<'a>) -> Result<Named<'a>, Refusal> {
     let name = event.event_name().as_filled_str().ok_or(Refusal::Reject("event: is missing"))?;
     if let Some((_, renamed)) = ga4.event_names.iter().find(|(from, _)| name::same(from, &name)) {
-        let rule = EVENTS.iter().find(|(_, rule)| rule.name == renamed).map_or(&CUSTOM, |(_, rule)| rule);
-        return checked(event, rule, Cow::Borrowed(renamed));
+        return checked(ga4, event, rule_named(renamed), Cow::Borrowed(renamed));
     }
     if let Some(rule) = name::lookup(EVENTS, &name) {
-        return checked(event, rule, Cow::Borrowed(rule.name));
+        return checked(ga4, event, rule, Cow::Borrowed(rule.name));
     }
-    let trimmed = match name {
-        Cow::Borrowed(name) => Cow::Borrowed(name.trim()),
-        Cow::Owned(name) => Cow::Owned(name.trim().to_string()),
-    };
-    let name = if trimmed.contains(' ') { Cow::Owned(trimmed.replace(' ', "_")) } else { trimmed };
-    checked(event, &CUSTOM, name)
+    let name = without_spaces(name);
+    checked(ga4, event, rule_named(&name), name)
+}
+
+/// The rule of an event that has the vendor's name already.
+fn rule_named(name: &str) -> &'static Rule {
+    EVENTS.iter().map(|(_, rule)| rule).find(|rule| rule.name == name).unwrap_or(&CUSTOM)
+}
+
+/// Trimmed, and `_` for the spaces inside.
+fn without_spaces(name: Cow<'_, str>) -> Cow<'_, str> {
+    if !name.contains(char::is_whitespace) {
+        return name;
+    }
+    Cow::Owned(name.split_whitespace().collect::<Vec<&str>>().join("_"))
 }
 
 /// A name that the vendor takes, of an event that has what it needs.
-fn checked<'a>(event: &Event<'_>, rule: &'static Rule, name: Cow<'a, str>) -> Result<Named<'a>, Refusal> {
-    if let Some(reason) = refused_name(&name) {
-        return Err(Refusal::Skip(format!(
-            "event: `{}` {reason}",
-            switchyard_sdk::text::cut(&name, 2 * NAME_CHARACTERS_MAX)
-        )));
+fn checked<'a>(ga4: &Ga4, event: &Event<'_>, rule: &'static Rule, name: Cow<'a, str>) -> Result<Named<'a>, Refusal> {
+    if let Some(reason) = refused_name(&name, ga4.is_app) {
+        let shown = switchyard_sdk::text::cut(&name, 2 * NAME_CHARACTERS_MAX);
+        return Err(Refusal::Skip(format!("event: `{shown}` {reason}")));
     }
-    if let Some(required) = rule.required {
-        let value = event.properties().child(required);
-        let is_said = value.is_number() || value.as_filled_str().is_some();
-        if !is_said {
-            return Err(Refusal::Reject("properties.order_id: is missing, and the vendor needs it as transaction_id"));
-        }
+    let is_given = |key: &&str| is_said(&event.properties().child(key));
+    if rule.needs_transaction && !["order_id", "transaction_id"].iter().any(is_given) {
+        return Err(Refusal::Reject("properties.order_id: is missing, and the vendor needs it as transaction_id"));
     }
     Ok(Named { rule, name })
 }
 
-/// Why the vendor does not take a name.
-pub fn refused_name(name: &str) -> Option<&'static str> {
-    if name.len() > NAME_CHARACTERS_MAX {
-        return Some("has more than 40 characters");
-    }
+/// Why a stream does not take a name.
+pub fn refused_name(name: &str, is_app: bool) -> Option<&'static str> {
     if RESERVED_EVENTS.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         return Some("is reserved by the vendor");
     }
+    if APP_EVENTS.contains(&name) && !is_app {
+        return Some("is for app streams only");
+    }
     if !is_identifier(name.as_bytes()) {
-        return Some("must begin with a letter and have only letters, digits and _");
+        return Some("must begin with a letter and have only letters of the Latin alphabet, digits and _");
+    }
+    if name.len() > NAME_CHARACTERS_MAX {
+        return Some("has more than 40 characters");
     }
     None
 }
@@ -186,7 +197,7 @@ pub fn refused_name(name: &str) -> Option<&'static str> {
 fn write_events(ga4: &Ga4, event: &Event<'_>, named: &Named<'_>, now_ms: u64, json: &mut JsonWriter) -> usize {
     let campaign = event.context().child("campaign");
     let has_campaign = matches!(event.kind(), Kind::Track | Kind::Page | Kind::Screen)
-        && CAMPAIGN.iter().any(|param| campaign.child(param.from).quoted().is_some_and(|quoted| !quoted.is_empty()));
+        && CAMPAIGN.iter().any(|param| is_said(&campaign.child(param.from)));
     let mut written = 1;
     if has_campaign && ga4.campaign == Campaign::Event {
         begin(event, "campaign_details", now_ms, json);
@@ -199,6 +210,7 @@ fn write_events(ga4: &Ga4, event: &Event<'_>, named: &Named<'_>, now_ms: u64, js
     begin(event, &named.name, now_ms, json);
     let mut params = Params::new(json, ga4.value_characters_max, PARAMS_MAX);
     session(ga4, event, &mut params);
+    let products = items::find(event.properties(), named.rule);
     match event.kind() {
         Kind::Group => {
             if let Some(id) = event.group_id()
@@ -209,13 +221,13 @@ fn write_events(ga4: &Ga4, event: &Event<'_>, named: &Named<'_>, now_ms: u64, js
             }
         }
         Kind::Identify => {}
-        _ => event_params(ga4, event, named.rule, &mut params),
+        _ => event_params(ga4, event, named.rule, products, &mut params),
     }
     if has_campaign && ga4.campaign == Campaign::Params {
         campaign_params(campaign, &mut params);
     }
     if !matches!(event.kind(), Kind::Group | Kind::Identify) {
-        custom_params(ga4, event, named.rule, &mut params);
+        custom_params(ga4, event, named.rule, products, &mut params);
     }
     json.verbatim(b"}}");
     written
@@ -232,13 +244,16 @@ fn begin(event: &Event<'_>, name: &str, now_ms: u64, json: &mut JsonWriter) {
 }
 
 fn session(ga4: &Ga4, event: &Event<'_>, params: &mut Params<'_>) {
-    if let Some(session) = user::session_id(event)
+    // Not cut: the bound on values does not hold for sessions.
+    if let Some(session) = user::session_id(ga4, event)
         && params.open(b"session_id")
     {
-        params.json().value(switchyard_sdk::text::cut(&session, ga4.value_characters_max));
+        params.json().value(session);
     }
-    params.number("engagement_time_msec", event.properties().child("engagement_time_msec"));
-    if params.open(b"engagement_time_msec") {
+    let given = event.properties().child("engagement_time_msec");
+    if number(given).is_some_and(|time| time >= 1.0) {
+        params.number("engagement_time_msec", given);
+    } else if params.open(b"engagement_time_msec") {
         params.json().value(ga4.engagement_time_msec);
     }
 }
@@ -250,36 +265,41 @@ fn campaign_params(campaign: Value<'_>, params: &mut Params<'_>) {
 }
 
 /// What the vendor has a name for.
-fn event_params(ga4: &Ga4, event: &Event<'_>, rule: &Rule, params: &mut Params<'_>) {
+fn event_params(ga4: &Ga4, event: &Event<'_>, rule: &Rule, products: Products<'_>, params: &mut Params<'_>) {
     let properties = event.properties();
-    let page = if event.kind() == Kind::Page { event.context().child("page") } else { properties };
     for param in rule.params {
-        let value = properties.child(param.from);
-        params.mapped(param, if value.is_null() { page.child(param.from) } else { value });
+        let own = properties.child(param.from);
+        params.mapped(param, if is_said(&own) { own } else { other_place(event, param) });
     }
     if event.kind() == Kind::Screen {
         params.text("screen_name", event.page_name());
     }
-    let products = properties.first(&["products", "items"]);
-    if products.is_array() {
-        items::write(params, ga4, products.children(), true);
-    } else if rule.items == Items::Product {
-        items::write(params, ga4, std::iter::once(properties), false);
-    }
+    items::write(params, ga4, products);
     money(ga4, properties, rule, params);
+}
+
+/// Where else a parameter may stand: under the vendor's own name, or in the page.
+fn other_place<'a>(event: &Event<'a>, param: &Param) -> Value<'a> {
+    let same = event.properties().child(param.to);
+    if event.kind() != Kind::Page || is_said(&same) { same } else { event.context().child("page").child(param.from) }
 }
 
 /// The value and its currency: only both together, for the vendor drops a value without currency.
 fn money(ga4: &Ga4, properties: Value<'_>, rule: &Rule, params: &mut Params<'_>) {
-    let given = properties.child("currency").as_str().and_then(|text| currency(&text));
-    let code = given.as_ref().map(Currency::as_str).or(ga4.default_currency.as_deref());
+    let given = properties.child("currency");
+    // The value of a currency that cannot be read is not one of the default currency.
+    let code = match given.quoted() {
+        None if given.is_null() => ga4.default_currency,
+        Some(quoted) if quoted.trim_ascii().is_empty() => ga4.default_currency,
+        _ => given.as_str().and_then(|text| currency(&text)),
+    };
     let Some(code) = code else { return };
     let amount = amount(ga4, properties, rule);
-    if given.is_none() && matches!(amount, Amount::None) {
+    if !is_said(&given) && matches!(amount, Amount::None) {
         return;
     }
     if params.open(b"currency") {
-        params.json().value(code);
+        params.json().value(code.as_str());
     }
     match amount {
         Amount::Given(number) if params.open(b"value") => params.json().raw(number),
@@ -324,20 +344,18 @@ fn number(value: Value<'_>) -> Option<f64> {
 }
 
 /// The properties that no table has, as long as there is room.
-fn custom_params(ga4: &Ga4, event: &Event<'_>, rule: &Rule, params: &mut Params<'_>) {
-    let properties = event.properties();
-    let is_product = rule.items == Items::Product && !properties.first(&["products", "items"]).is_array();
-    for value in properties.children() {
+fn custom_params(ga4: &Ga4, event: &Event<'_>, rule: &Rule, products: Products<'_>, params: &mut Params<'_>) {
+    for value in event.properties().children() {
         if params.count() == PARAMS_MAX {
             return;
         }
         let key = value.raw_key();
         let told = match key {
             b"products" | b"items" => value.is_array(),
-            b"value" | b"currency" | b"engagement_time_msec" => true,
+            b"value" | b"currency" | b"engagement_time_msec" | b"session_id" => true,
             b"total" | b"revenue" => rule.worth == Worth::Order,
-            b"name" => event.kind() == Kind::Screen || is_product,
-            _ => is_product && items::is_product_field(key),
+            b"name" if event.kind() == Kind::Screen => true,
+            _ => matches!(products, Products::Single(product) if items::is_in_item(product, key)),
         };
         if !told && !rule.params.iter().any(|param| param.from.as_bytes() == key) {
             params.custom(value, ga4.nested);

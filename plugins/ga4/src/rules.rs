@@ -1,8 +1,5 @@
 //! The vendor's tables: which event becomes which, what its parameters are called, what is reserved.
 
-use switchyard_sdk::Key;
-use switchyard_sdk::key;
-
 /// Bounds. Source: the protocol's page on limitations.
 pub const EVENTS_MAX: usize = 25;
 pub const PARAMS_MAX: usize = 25;
@@ -15,6 +12,8 @@ pub const USER_PROPERTY_VALUE_CHARACTERS_MAX: usize = 36;
 pub const USER_ID_CHARACTERS_MAX: usize = 256;
 pub const ITEMS_MAX: usize = 200;
 pub const CUSTOM_ITEM_PARAMS_MAX: usize = 10;
+/// All that the vendor has a name for, and the custom ones.
+pub const ITEM_PARAMS_MAX: usize = ITEM.len() + CUSTOM_ITEM_PARAMS_MAX;
 /// A body must have less than 130 kB.
 pub const BODY_BYTES_MAX: usize = 129_999;
 /// Items of one event stop here, so that an event always fits into a request of its own.
@@ -38,7 +37,7 @@ pub enum Type {
 #[derive(Clone, Copy, Debug)]
 pub struct Param {
     pub from: &'static str,
-    pub to: Key,
+    pub to: &'static str,
     pub is: Type,
 }
 
@@ -69,55 +68,58 @@ pub struct Rule {
     pub params: &'static [Param],
     pub items: Items,
     pub worth: Worth,
-    /// A property without which the event cannot be sent.
-    pub required: Option<&'static str>,
+    /// Whether the event cannot be sent without a transaction.
+    pub needs_transaction: bool,
 }
 
-const fn text(from: &'static str, to: Key) -> Param {
+const fn text(from: &'static str, to: &'static str) -> Param {
     Param { from, to, is: Type::Text }
 }
 
-const fn number(from: &'static str, to: Key) -> Param {
+const fn number(from: &'static str, to: &'static str) -> Param {
     Param { from, to, is: Type::Number }
 }
 
 const fn event(name: &'static str, params: &'static [Param]) -> Rule {
-    Rule { name, params, items: Items::Products, worth: Worth::Given, required: None }
+    Rule { name, params, items: Items::Products, worth: Worth::Given, needs_transaction: false }
 }
 
 const fn product(name: &'static str, params: &'static [Param]) -> Rule {
-    Rule { name, params, items: Items::Product, worth: Worth::Product, required: None }
+    Rule { name, params, items: Items::Product, worth: Worth::Product, needs_transaction: false }
 }
 
-const fn order(name: &'static str, required: Option<&'static str>) -> Rule {
-    Rule { name, params: ORDER, items: Items::Products, worth: Worth::Order, required }
+const fn order(name: &'static str, needs_transaction: bool) -> Rule {
+    Rule { name, params: ORDER, items: Items::Products, worth: Worth::Order, needs_transaction }
 }
 
 const ORDER: &[Param] = &[
-    text("order_id", key!("transaction_id")),
-    number("tax", key!("tax")),
-    number("shipping", key!("shipping")),
-    text("coupon", key!("coupon")),
-    text("affiliation", key!("affiliation")),
+    text("order_id", "transaction_id"),
+    number("tax", "tax"),
+    number("shipping", "shipping"),
+    text("coupon", "coupon"),
+    text("affiliation", "affiliation"),
 ];
 
-const LIST: &[Param] = &[text("list_id", key!("item_list_id")), text("category", key!("item_list_name"))];
+const LIST: &[Param] = &[text("list_id", "item_list_id"), text("category", "item_list_name")];
 
-const CLICK: &[Param] = &[text("list_id", key!("item_list_id")), text("list_name", key!("item_list_name"))];
+const CLICK: &[Param] = &[text("list_id", "item_list_id"), text("list_name", "item_list_name")];
 
 const PROMOTION: &[Param] = &[
-    text("promotion_id", key!("promotion_id")),
-    text("name", key!("promotion_name")),
-    text("creative", key!("creative_name")),
-    text("position", key!("creative_slot")),
+    text("promotion_id", "promotion_id"),
+    text("name", "promotion_name"),
+    text("creative", "creative_name"),
+    text("position", "creative_slot"),
 ];
 
-const METHOD: &[Param] = &[text("method", key!("method"))];
+/// A share has no items and no value: what is shared is not sold.
+const SHARED_PRODUCT: &[Param] = &[text("share_via", "method"), text("product_id", "item_id"), text("sku", "item_id")];
+
+const METHOD: &[Param] = &[text("method", "method")];
 
 /// The e-commerce events, in lower case. Source: the vendor's recommended events, and the names of
 /// the Segment specification, versions 2 and 1.
 pub const EVENTS: &[(&str, Rule)] = &[
-    ("products searched", event("search", &[text("query", key!("search_term"))])),
+    ("products searched", event("search", &[text("query", "search_term")])),
     ("product list viewed", event("view_item_list", LIST)),
     ("viewed product category", event("view_item_list", LIST)),
     ("promotion viewed", event("view_promotion", PROMOTION)),
@@ -131,16 +133,16 @@ pub const EVENTS: &[(&str, Rule)] = &[
     ("added product", product("add_to_cart", &[])),
     ("product removed", product("remove_from_cart", &[])),
     ("removed product", product("remove_from_cart", &[])),
-    ("cart viewed", order("view_cart", None)),
-    ("checkout started", order("begin_checkout", None)),
-    ("checkout step completed", event("add_shipping_info", &[text("shipping_method", key!("shipping_tier"))])),
-    ("payment info entered", event("add_payment_info", &[text("payment_method", key!("payment_type"))])),
-    ("order completed", order("purchase", Some("order_id"))),
-    ("completed order", order("purchase", Some("order_id"))),
-    ("order refunded", order("refund", Some("order_id"))),
+    ("cart viewed", order("view_cart", false)),
+    ("checkout started", order("begin_checkout", false)),
+    ("checkout step completed", event("add_shipping_info", &[text("shipping_method", "shipping_tier")])),
+    ("payment info entered", event("add_payment_info", &[text("payment_method", "payment_type")])),
+    ("order completed", order("purchase", true)),
+    ("completed order", order("purchase", true)),
+    ("order refunded", order("refund", true)),
     ("product added to wishlist", product("add_to_wishlist", &[])),
-    ("product shared", product("share", &[text("share_via", key!("method")), text("product_id", key!("item_id"))])),
-    ("cart shared", event("share", &[text("share_via", key!("method")), text("cart_id", key!("item_id"))])),
+    ("product shared", event("share", SHARED_PRODUCT)),
+    ("cart shared", event("share", &[text("share_via", "method"), text("cart_id", "item_id")])),
     ("signed up", event("sign_up", METHOD)),
     ("signed in", event("login", METHOD)),
     ("lead", event("generate_lead", &[])),
@@ -152,33 +154,32 @@ pub const EVENTS: &[(&str, Rule)] = &[
 pub const CUSTOM: Rule = event("", &[]);
 
 /// What a page becomes; what `properties` lacks comes from `context.page`.
-pub const PAGE: Rule = event(
-    "page_view",
-    &[text("url", key!("page_location")), text("title", key!("page_title")), text("referrer", key!("page_referrer"))],
-);
+pub const PAGE: Rule =
+    event("page_view", &[text("url", "page_location"), text("title", "page_title"), text("referrer", "page_referrer")]);
 
 /// What a screen becomes; the name is a setting, because the vendor reserves `screen_view`.
 pub const SCREEN: Rule = event("", &[]);
 
-/// A product's fields and what an item calls them. Source: the vendor's item parameters.
+/// A product's fields and what an item calls them, the frequent ones first. Source: the vendor's item
+/// parameters.
 pub const ITEM: &[Param] = &[
-    text("product_id", key!("item_id")),
-    text("name", key!("item_name")),
-    text("coupon", key!("coupon")),
-    number("discount", key!("discount")),
-    number("position", key!("index")),
-    text("brand", key!("item_brand")),
-    text("category", key!("item_category")),
-    text("category2", key!("item_category2")),
-    text("category3", key!("item_category3")),
-    text("category4", key!("item_category4")),
-    text("category5", key!("item_category5")),
-    text("variant", key!("item_variant")),
-    number("price", key!("price")),
-    number("quantity", key!("quantity")),
-    text("affiliation", key!("affiliation")),
-    text("list_id", key!("item_list_id")),
-    text("list_name", key!("item_list_name")),
+    text("product_id", "item_id"),
+    text("name", "item_name"),
+    number("price", "price"),
+    number("quantity", "quantity"),
+    text("brand", "item_brand"),
+    text("category", "item_category"),
+    text("variant", "item_variant"),
+    text("coupon", "coupon"),
+    number("position", "index"),
+    number("discount", "discount"),
+    text("affiliation", "affiliation"),
+    text("category2", "item_category2"),
+    text("category3", "item_category3"),
+    text("category4", "item_category4"),
+    text("category5", "item_category5"),
+    text("list_id", "item_list_id"),
+    text("list_name", "item_list_name"),
 ];
 
 /// Fields of a product that no report shows: they are not sent.
@@ -186,63 +187,71 @@ pub const PRODUCT_NOT_SENT: &[&str] = &["url", "image_url"];
 
 /// `context.campaign` as parameters. Source: the vendor's event campaign_details.
 pub const CAMPAIGN: &[Param] = &[
-    text("id", key!("campaign_id")),
-    text("name", key!("campaign")),
-    text("source", key!("source")),
-    text("medium", key!("medium")),
-    text("term", key!("term")),
-    text("content", key!("content")),
+    text("id", "campaign_id"),
+    text("name", "campaign"),
+    text("source", "source"),
+    text("medium", "medium"),
+    text("term", "term"),
+    text("content", "content"),
 ];
 
-/// Event names that only the vendor's own tags may send.
+/// Event names that only the vendor's own tags may send. Sources: the protocol's reference; for the
+/// names that begin with app_store, the vendor's help.
 pub const RESERVED_EVENTS: &[&str] = &[
     "ad_activeview",
     "ad_click",
     "ad_exposure",
-    "ad_impression",
     "ad_query",
+    "ad_reward",
     "adunit_exposure",
     "app_clear_data",
+    "app_exception",
     "app_install",
-    "app_update",
     "app_remove",
     "app_store_refund",
     "app_store_subscription_cancel",
     "app_store_subscription_convert",
     "app_store_subscription_renew",
+    "app_update",
+    "app_upgrade",
+    "dynamic_link_app_open",
+    "dynamic_link_app_update",
+    "dynamic_link_first_open",
     "error",
     "first_open",
     "first_visit",
-    "in_app_purchase",
     "notification_dismiss",
     "notification_foreground",
     "notification_open",
     "notification_receive",
+    "notification_send",
     "os_update",
-    "screen_view",
     "session_start",
     "user_engagement",
 ];
 
+/// Event names that only app streams may send. Source: the protocol's reference.
+pub const APP_EVENTS: &[&str] = &["ad_impression", "in_app_purchase", "screen_view"];
+
 /// What neither event names nor parameters nor user properties may begin with.
 pub const RESERVED_PREFIXES: &[&str] = &["_", "firebase_", "ga_", "google_", "gtag."];
 
-pub const RESERVED_PARAMS: &[&str] = &["firebase_conversion"];
+/// `items` is the list of products: a number of that name, as apps send it, is no such list.
+pub const RESERVED_PARAMS: &[&str] = &["firebase_conversion", "items"];
 
 pub const RESERVED_USER_PROPERTIES: &[&str] =
     &["first_open_time", "first_visit_time", "last_deep_link_referrer", "user_id", "first_open_after_install"];
 
-/// What identifies a person. The vendor's terms forbid to send it in the clear, in any parameter.
+/// What identifies a person, in lower case and without `_`. The vendor's terms forbid to send it in
+/// the clear, in any parameter.
 pub const PERSONAL: &[&str] = &[
     "email",
+    "emailaddress",
     "phone",
-    "firstName",
-    "first_name",
+    "phonenumber",
     "firstname",
-    "lastName",
-    "last_name",
     "lastname",
-    "name",
+    "fullname",
     "username",
     "address",
     "birthday",
@@ -250,5 +259,16 @@ pub const PERSONAL: &[&str] = &[
     "avatar",
 ];
 
-/// Names under which senders give the vendor's own ids in `integrations`.
-pub const INTEGRATIONS: &[&str] = &["Google Analytics 4", "Google Analytics 4 Web", "GA4", "ga4"];
+/// No name in [`PERSONAL`] is longer.
+pub const PERSONAL_BYTES_MAX: usize = 12;
+
+/// Names under which senders give the vendor's own ids in `integrations`, whatever their case. Source:
+/// the names of the vendor at Segment and RudderStack.
+pub const INTEGRATIONS: &[&str] = &[
+    "GA4",
+    "Google Analytics 4",
+    "Google Analytics 4 (GA4)",
+    "Google Analytics 4 Cloud",
+    "Google Analytics 4 Web",
+    "googleAnalytics4",
+];

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use switchyard_sdk::prelude::Deserialize;
 use switchyard_sdk::url::percent_encode_into;
 
+use crate::params::{Currency, currency};
+use crate::request::refused_name;
 use crate::rules::{VALUE_CHARACTERS_MAX, VALUE_CHARACTERS_MAX_360};
 
 const BASE: &str = "https://www.google-analytics.com";
@@ -22,6 +24,8 @@ pub struct Settings {
     region: Region,
     #[serde(default)]
     client_id_from: ClientId,
+    #[serde(default)]
+    client_id_form: ClientIdForm,
     #[serde(default = "one")]
     engagement_time_msec: u64,
     #[serde(default)]
@@ -37,6 +41,8 @@ pub struct Settings {
     send_user_properties: bool,
     #[serde(default)]
     send_user_data: bool,
+    #[serde(default)]
+    gmail_suffix: GmailSuffix,
     #[serde(default = "yes")]
     send_ip: bool,
     #[serde(default = "yes")]
@@ -85,6 +91,24 @@ pub enum ClientId {
     #[default]
     AnonymousId,
     UserId,
+}
+
+/// What a client looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientIdForm {
+    #[default]
+    AsItIs,
+    Numbers,
+}
+
+/// What becomes of `+shop` in the address of a Gmail account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GmailSuffix {
+    #[default]
+    Keep,
+    Drop,
 }
 
 /// The first property that an order's value is taken from.
@@ -138,15 +162,19 @@ pub struct Ga4 {
     pub(crate) url: String,
     pub(crate) api_secret: String,
     pub(crate) is_app: bool,
+    /// The stream as the vendor's cookies name it: its measurement ID without `G-`.
+    pub(crate) stream: String,
     pub(crate) client_id_from: ClientId,
+    pub(crate) client_id_form: ClientIdForm,
     pub(crate) engagement_time_msec: u64,
     pub(crate) order_value: OrderValue,
-    pub(crate) default_currency: Option<String>,
+    pub(crate) default_currency: Option<Currency>,
     pub(crate) nested: Nested,
     pub(crate) campaign: Campaign,
     pub(crate) value_characters_max: usize,
     pub(crate) send_user_properties: bool,
     pub(crate) send_user_data: bool,
+    pub(crate) gmail_suffix: GmailSuffix,
     pub(crate) send_ip: bool,
     pub(crate) send_user_agent: bool,
     pub(crate) default_country_code: Option<String>,
@@ -164,35 +192,20 @@ impl Ga4 {
     /// # Errors
     /// Names the setting that is wrong and what would be right.
     pub fn new(settings: Settings) -> Result<Ga4, String> {
-        let base = match (&settings.endpoint, settings.region) {
-            (Some(endpoint), _) => endpoint.trim_end_matches('/'),
-            (None, Region::Global) => BASE,
-            (None, Region::Eu) => BASE_EU,
+        let url = url(&settings)?;
+        let is_app = filled(&settings.firebase_app_id).is_some();
+        let stream = filled(&settings.measurement_id).unwrap_or_default();
+        let default_currency = match settings.default_currency.as_deref().map(currency) {
+            Some(None) => return Err("default_currency: must be three letters, such as EUR".to_string()),
+            known => known.flatten(),
         };
-        let mut url = format!("{base}/mp/collect?");
-        match (filled(&settings.measurement_id), filled(&settings.firebase_app_id)) {
-            (Some(id), None) => {
-                url.push_str("measurement_id=");
-                percent_encode_into(&mut url, id);
-            }
-            // The colons of an app's id stay: the vendor's own clients do not encode them.
-            (None, Some(id)) => {
-                url.push_str("firebase_app_id=");
-                for (number, part) in id.split(':').enumerate() {
-                    url.push_str(if number > 0 { ":" } else { "" });
-                    percent_encode_into(&mut url, part);
-                }
-            }
-            _ => {
-                return Err("measurement_id: set it for a web stream, or firebase_app_id for an app stream".to_string());
+        let screen_event = settings.screen_event.unwrap_or("screen".to_string());
+        let names = settings.event_names.values().map(|name| ("event_names", name));
+        for (setting, name) in names.chain([("screen_event", &screen_event)]) {
+            if let Some(reason) = refused_name(name, is_app) {
+                return Err(format!("{setting}: `{name}` {reason}"));
             }
         }
-        let is_app = filled(&settings.firebase_app_id).is_some();
-        let default_currency = match settings.default_currency.as_deref().map(crate::params::currency) {
-            Some(None) => return Err("default_currency: must be three letters, such as EUR".to_string()),
-            Some(Some(currency)) => Some(currency.as_str().to_string()),
-            None => None,
-        };
         if settings.engagement_time_msec == 0 {
             return Err("engagement_time_msec: must be at least 1, or users do not show as active".to_string());
         }
@@ -200,7 +213,9 @@ impl Ga4 {
             url,
             api_secret: settings.api_secret,
             is_app,
+            stream: stream.strip_prefix("G-").unwrap_or(stream).to_string(),
             client_id_from: settings.client_id_from,
+            client_id_form: settings.client_id_form,
             engagement_time_msec: settings.engagement_time_msec,
             order_value: settings.order_value,
             default_currency,
@@ -209,6 +224,7 @@ impl Ga4 {
             value_characters_max: if settings.analytics_360 { VALUE_CHARACTERS_MAX_360 } else { VALUE_CHARACTERS_MAX },
             send_user_properties: settings.send_user_properties,
             send_user_data: settings.send_user_data,
+            gmail_suffix: settings.gmail_suffix,
             send_ip: settings.send_ip,
             send_user_agent: settings.send_user_agent,
             default_country_code: settings.default_country_code,
@@ -220,10 +236,35 @@ impl Ga4 {
                 IdentifyEvent::SignUp => "sign_up",
                 IdentifyEvent::GenerateLead => "generate_lead",
             }),
-            screen_event: settings.screen_event.unwrap_or("screen".to_string()),
+            screen_event,
             event_names: settings.event_names.into_iter().collect(),
         })
     }
+}
+
+fn url(settings: &Settings) -> Result<String, String> {
+    let base = match (&settings.endpoint, settings.region) {
+        (Some(endpoint), _) => endpoint.trim_end_matches('/'),
+        (None, Region::Global) => BASE,
+        (None, Region::Eu) => BASE_EU,
+    };
+    let mut url = format!("{base}/mp/collect?");
+    match (filled(&settings.measurement_id), filled(&settings.firebase_app_id)) {
+        (Some(id), None) => {
+            url.push_str("measurement_id=");
+            percent_encode_into(&mut url, id);
+        }
+        // The colons of an app's id stay: the vendor's own clients do not encode them.
+        (None, Some(id)) => {
+            url.push_str("firebase_app_id=");
+            for (number, part) in id.split(':').enumerate() {
+                url.push_str(if number > 0 { ":" } else { "" });
+                percent_encode_into(&mut url, part);
+            }
+        }
+        _ => return Err("measurement_id: set it for a web stream, or firebase_app_id for an app stream".to_string()),
+    }
+    Ok(url)
 }
 
 fn filled(setting: &Option<String>) -> Option<&str> {

@@ -2,17 +2,16 @@
 
 use std::borrow::Cow;
 
-use switchyard_sdk::hash::{Hex, already_hashed, hash_cleaned};
+use switchyard_sdk::hash::{Hex, already_hashed, hash_cleaned, sha256_hex};
 use switchyard_sdk::normalise;
 use switchyard_sdk::prelude::*;
-use switchyard_sdk::text::cut;
 
-use crate::params::is_valid_name;
+use crate::params::{for_each_scalar, is_said};
 use crate::rules::{
-    INTEGRATIONS, PERSONAL, RESERVED_USER_PROPERTIES, USER_ID_CHARACTERS_MAX, USER_PROPERTIES_MAX,
+    INTEGRATIONS, RESERVED_USER_PROPERTIES, USER_ID_CHARACTERS_MAX, USER_PROPERTIES_MAX,
     USER_PROPERTY_NAME_CHARACTERS_MAX, USER_PROPERTY_VALUE_CHARACTERS_MAX,
 };
-use crate::settings::{ClientId, Ga4, Nested, Validation};
+use crate::settings::{ClientId, ClientIdForm, Ga4, GmailSuffix, Validation};
 
 /// Writes a request up to its list of events.
 ///
@@ -34,16 +33,17 @@ pub fn write(ga4: &Ga4, event: &Event<'_>, json: &mut JsonWriter) -> Result<(), 
     if ga4.send_user_properties {
         user_properties(ga4, event.user_traits(), json);
     }
-    // Without user_id the vendor ignores it.
-    if ga4.send_user_data && user_id.is_some() {
-        user_data(ga4, event.user_traits(), json);
+    // The vendor wants user_id with it, and where consent is denied it is not the vendor's to have.
+    let denied = event.consent(&ga4.ad_user_data_purpose) == Some(false);
+    if ga4.send_user_data && user_id.is_some() && !denied {
+        user_data(ga4, event, json);
     }
-    let context = event.context();
-    if ga4.send_ip {
-        filled(key!("ip_override"), context.child("ip"), json);
+    let (ip, agent) = (event.context().child("ip"), event.context().child("userAgent"));
+    if ga4.send_ip && ip.quoted().is_some_and(looks_like_ip) {
+        json.member(key!("ip_override"), ip);
     }
-    if ga4.send_user_agent {
-        filled(key!("user_agent"), context.child("userAgent"), json);
+    if ga4.send_user_agent && agent.is_string() && is_said(&agent) {
+        json.member(key!("user_agent"), agent);
     }
     match ga4.validation_behavior {
         Some(Validation::Relaxed) => json.member(key!("validation_behavior"), "RELAXED"),
@@ -54,36 +54,59 @@ pub fn write(ga4: &Ga4, event: &Event<'_>, json: &mut JsonWriter) -> Result<(), 
     Ok(())
 }
 
-fn filled(key: Key, value: Value<'_>, json: &mut JsonWriter) {
-    if value.quoted().is_some_and(|quoted| !quoted.is_empty()) {
-        json.member(key, value);
-    }
+/// Only what an address of one kind or the other has: no list, no name.
+fn looks_like_ip(quoted: &[u8]) -> bool {
+    !quoted.is_empty() && quoted.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':'))
 }
 
 /// What the sender says for this vendor: in `integrations`, under one of its names.
-fn given<'a>(event: &Event<'a>, keys: &[&str]) -> Value<'a> {
-    let integrations = event.integrations();
-    let own = integrations.children().find(|own| INTEGRATIONS.iter().any(|name| name.as_bytes() == own.raw_key()));
-    match own {
-        Some(own) => own.first(keys),
-        None => integrations.child(""),
+fn given<'a>(event: &Event<'a>, keys: &[&str]) -> Option<Value<'a>> {
+    for own in event.integrations().children() {
+        if INTEGRATIONS.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(own.raw_key()))
+            && let Some(value) = keys.iter().map(|key| own.child(key)).find(is_said)
+        {
+            return Some(value);
+        }
     }
+    None
 }
 
-/// The cookie's client, else one of the event's ids.
+/// The client that the sender names, else one of the event's ids.
 fn client_id<'a>(ga4: &Ga4, event: &Event<'a>) -> Option<Cow<'a, str>> {
-    let cookie = given(event, &["clientId", "client_id"]).as_filled_str().or_else(|| {
-        let ids = event.context().child("clientIds");
-        let own = ids.first(&["ga4", "_ga", "ga"]);
-        if own.is_object() { own.first(&["clientId", "client_id"]).as_filled_str() } else { own.as_filled_str() }
-    });
-    if let Some(cookie) = cookie {
+    let named = given(event, &["clientId", "client_id"]).and_then(text);
+    if let Some(cookie) = named.or_else(|| client_of_context(event.context().child("clientIds"))) {
         return Some(client_of_cookie(cookie));
     }
-    match ga4.client_id_from {
+    let id = match ga4.client_id_from {
         ClientId::AnonymousId => event.anonymous_id().or_else(|| event.user_id()),
         ClientId::UserId => event.user_id().or_else(|| event.anonymous_id()),
-    }
+    }?;
+    Some(match ga4.client_id_form {
+        ClientIdForm::Numbers if !is_two_numbers(&id) => Cow::Owned(two_numbers(&id)),
+        _ => id,
+    })
+}
+
+/// `context.clientIds` has the cookie itself, or an object with it.
+fn client_of_context(ids: Value<'_>) -> Option<Cow<'_, str>> {
+    let of_vendor = ["ga4", "_ga", "ga"].map(|key| ids.child(key));
+    of_vendor.into_iter().find_map(|own| text(own).or_else(|| text(own.first(&["clientId", "client_id"]))))
+}
+
+fn text(value: Value<'_>) -> Option<Cow<'_, str>> {
+    value.as_filled_str()
+}
+
+fn is_two_numbers(id: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    id.split_once('.').is_some_and(|(first, second)| is_number(first) && is_number(second))
+}
+
+/// Two numbers of 32 bits joined by a dot, the same for the same id: the first 16 digits of its SHA-256.
+fn two_numbers(id: &str) -> String {
+    let hash = sha256_hex(id.as_bytes());
+    let both = u64::from_str_radix(&hash.as_str()[..16], 16).unwrap_or_default();
+    format!("{}.{}", both >> 32, both & 0xffff_ffff)
 }
 
 /// `GA1.1.123.456` names the client 123.456.
@@ -101,23 +124,24 @@ fn client_of_cookie(cookie: Cow<'_, str>) -> Cow<'_, str> {
 fn app_instance_id<'a>(event: &Event<'a>) -> Option<Cow<'a, str>> {
     let keys = ["appInstanceId", "app_instance_id", "firebaseAppInstanceId"];
     let context = event.context();
-    let places =
-        [given(event, &keys), context.first(&keys), context.child("clientIds").first(&["firebase", "app_instance_id"])];
-    places.into_iter().find_map(|value| value.as_filled_str())
+    let firebase = context.child("clientIds").child("firebase");
+    let places = [context.first(&keys), firebase, firebase.first(&keys), context.child("clientIds").first(&keys)];
+    given(event, &keys).into_iter().chain(places).find_map(text)
 }
 
 /// The session of the vendor's cookie, when the sender gives it.
-pub fn session_id<'a>(event: &Event<'a>) -> Option<Cow<'a, str>> {
-    let session = given(event, &["sessionId", "session_id"]);
-    let session = if session.is_null() {
-        let own = event.context().child("clientIds").child("ga4");
-        let sessions = own.child("sessionIds");
-        // One for each stream: a destination has one stream.
-        sessions.children().next().unwrap_or(own.first(&["sessionId", "session_id"]))
-    } else {
-        session
-    };
-    session.as_text().filter(|text| !text.trim().is_empty()).map(session_of_cookie)
+pub fn session_id<'a>(ga4: &Ga4, event: &Event<'a>) -> Option<Cow<'a, str>> {
+    let named = given(event, &["sessionId", "session_id"]);
+    let property = || Some(event.properties().child("session_id")).filter(is_said);
+    let session = named.or_else(property).or_else(|| session_of_context(ga4, event.context().child("clientIds")))?;
+    session.as_text().map(session_of_cookie)
+}
+
+/// `context.clientIds.ga4` has the sessions by stream, or one.
+fn session_of_context<'a>(ga4: &Ga4, ids: Value<'a>) -> Option<Value<'a>> {
+    let own = ids.child("ga4");
+    let of_stream = own.child("sessionIds").children().find(|session| session.key().ends_with(&ga4.stream));
+    [of_stream, Some(own.first(&["sessionId", "session_id"]))].into_iter().flatten().find(is_said)
 }
 
 /// `GS1.1.1700000000.1.1.0` and `GS2.1.s1700000000$o1$g1` name the session 1700000000.
@@ -158,8 +182,10 @@ fn user_properties(ga4: &Ga4, traits: Value<'_>, json: &mut JsonWriter) {
     json.key("user_properties");
     json.begin_object();
     let mut names = Vec::new();
-    for value in traits.children() {
-        user_property(ga4, &value.key(), value, json, &mut names);
+    for value in traits.children().filter(|value| value.raw_key() != b"name") {
+        for_each_scalar(value, ga4.nested, USER_PROPERTY_NAME_CHARACTERS_MAX, &mut |name, scalar| {
+            user_property(name, scalar, json, &mut names);
+        });
     }
     json.end_object();
     if names.is_empty() {
@@ -167,44 +193,32 @@ fn user_properties(ga4: &Ga4, traits: Value<'_>, json: &mut JsonWriter) {
     }
 }
 
-fn user_property(ga4: &Ga4, key: &str, value: Value<'_>, json: &mut JsonWriter, names: &mut Vec<String>) {
-    if PERSONAL.contains(&key) || names.len() == USER_PROPERTIES_MAX {
-        return;
-    }
-    if !value.is_scalar() {
-        if ga4.nested == Nested::Flatten && key.len() < USER_PROPERTY_NAME_CHARACTERS_MAX {
-            for (number, child) in value.children().enumerate() {
-                let inner = if value.is_array() { number.to_string() } else { child.key().into_owned() };
-                user_property(ga4, &format!("{key}_{inner}"), child, json, names);
-            }
-        }
-        return;
-    }
-    let sign = |character: char| if character.is_ascii_alphanumeric() { character } else { '_' };
-    let name: String = key.trim().chars().map(sign).collect();
-    let usable = name.len() <= USER_PROPERTY_NAME_CHARACTERS_MAX
-        && is_valid_name(name.as_bytes())
-        && !RESERVED_USER_PROPERTIES.contains(&name.as_str())
-        && !names.contains(&name)
+fn user_property(name: &str, value: Value<'_>, json: &mut JsonWriter, names: &mut Vec<String>) {
+    let usable = names.len() < USER_PROPERTIES_MAX
+        && name.len() <= USER_PROPERTY_NAME_CHARACTERS_MAX
+        && !RESERVED_USER_PROPERTIES.contains(&name)
+        && !names.iter().any(|known| known == name)
         && value.quoted().is_none_or(|quoted| !quoted.is_empty());
     if usable {
-        json.key(&name);
+        json.key(name);
         json.verbatim(b"{\"value\":");
         json.cut(value, USER_PROPERTY_VALUE_CHARACTERS_MAX);
         json.verbatim(b"}");
-        names.push(name);
+        names.push(name.to_string());
     }
 }
 
 /// What the vendor matches people by. Source: the protocol's page on user-provided data.
-fn user_data(ga4: &Ga4, traits: Value<'_>, json: &mut JsonWriter) {
+fn user_data(ga4: &Ga4, event: &Event<'_>, json: &mut JsonWriter) {
+    let (traits, properties) = (event.user_traits(), event.properties());
+    let of = |key| if is_said(&traits.child(key)) { traits.child(key) } else { properties.child(key) };
     let before = json.len();
     json.key("user_data");
     json.begin_object();
     let empty = json.len();
-    let email = hashed(traits.child("email"), |email| Some(normalise::email_google(email)));
+    let email = hashed(of("email"), |address| email(ga4, address));
     let code = ga4.default_country_code.as_deref();
-    let phone = hashed(traits.child("phone"), |phone| normalise::phone_e164(phone, code));
+    let phone = hashed(of("phone"), |phone| normalise::phone_e164(phone, code));
     for (key, hex) in [(key!("sha256_email_address"), email), (key!("sha256_phone_number"), phone)] {
         if let Some(hex) = hex {
             json.member_key(key);
@@ -218,6 +232,17 @@ fn user_data(ga4: &Ga4, traits: Value<'_>, json: &mut JsonWriter) {
     json.end_object();
     if nothing {
         json.truncate(before);
+    }
+}
+
+/// A clean address; None for what is none.
+fn email(ga4: &Ga4, address: &str) -> Option<String> {
+    let clean = normalise::email_google(address);
+    let (local, domain) = clean.split_once('@')?;
+    let is_gmail = matches!(domain, "gmail.com" | "googlemail.com");
+    match local.split_once('+') {
+        Some((local, _)) if is_gmail && ga4.gmail_suffix == GmailSuffix::Drop => Some(format!("{local}@{domain}")),
+        _ => Some(clean),
     }
 }
 
@@ -238,13 +263,16 @@ fn address(traits: Value<'_>, json: &mut JsonWriter) {
             json.member(key, hex);
         }
     }
-    filled(key!("city"), address.child("city"), json);
-    filled(key!("region"), address.first(&["state", "region"]), json);
-    filled(key!("postal_code"), address.first(&["postalCode", "postal_code", "zip"]), json);
-    if let Some(country) = address.child("country").as_str() {
-        let code = normalise::country_code(&country).to_uppercase();
-        if !code.is_empty() {
-            json.member(key!("country"), cut(&code, 2));
+    let postal_code = |text: &str| text.replace(['.', '~'], "").trim().to_string();
+    let plain = [
+        (key!("city"), cleaned(address.child("city"), normalise::name_google)),
+        (key!("region"), cleaned(address.first(&["state", "region"]), normalise::name_google)),
+        (key!("postal_code"), cleaned(address.first(&["postalCode", "postal_code", "zip"]), postal_code)),
+        (key!("country"), cleaned(address.child("country"), |text| normalise::country_code(text).to_uppercase())),
+    ];
+    for (key, text) in plain {
+        if let Some(text) = text {
+            json.member(key, &text);
         }
     }
     if json.len() == empty {
@@ -252,6 +280,10 @@ fn address(traits: Value<'_>, json: &mut JsonWriter) {
     } else {
         json.verbatim(b"}]");
     }
+}
+
+fn cleaned(value: Value<'_>, clean: impl FnOnce(&str) -> String) -> Option<String> {
+    Some(clean(&value.as_text()?)).filter(|text| !text.is_empty())
 }
 
 fn hashed(value: Value<'_>, clean: impl FnOnce(&str) -> Option<String>) -> Option<Hex> {

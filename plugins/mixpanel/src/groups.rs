@@ -10,18 +10,16 @@ use crate::operators::Traits;
 use crate::rules::GROUP_PROFILE;
 use crate::settings::{Mixpanel, Operator};
 
-/// The groups that an event names: by its groupId, and by the traits that the settings name.
+/// The groups that a group event names: by its groupId, and by the traits that the settings name.
 pub fn of<'m, 'a>(mixpanel: &'m Mixpanel, event: &Event<'a>) -> Vec<(&'m str, Id<'a>)> {
-    let mut groups = Vec::new();
-    if let Some(id) = Id::any(event.get("groupId")) {
-        groups.push((mixpanel.group_key.as_str(), id));
-    }
-    for key in mixpanel.group_keys.iter().filter(|key| **key != mixpanel.group_key) {
-        if let Some(id) = Id::any(event.own_traits().child(key)) {
-            groups.push((key.as_str(), id));
-        }
-    }
-    groups
+    let first = Id::any(event.get("groupId")).map(|id| (mixpanel.group_key.as_str(), id));
+    first.into_iter().chain(further(mixpanel, event)).collect()
+}
+
+/// The groups that the traits of a group event name.
+pub fn further<'m, 'a>(mixpanel: &'m Mixpanel, event: &Event<'a>) -> impl Iterator<Item = (&'m str, Id<'a>)> {
+    let traits = event.own_traits();
+    mixpanel.group_keys.iter().filter_map(move |key| Some((key.as_str(), Id::any(traits.child(key))?)))
 }
 
 /// Writes the updates of a group event, one for each group that it names.

@@ -7,9 +7,10 @@ use switchyard_sdk::prelude::*;
 
 use crate::call::Records;
 use crate::context;
+use crate::groups;
 use crate::identity::{Id, Identity, write_insert_id};
 use crate::properties::{Found, Properties};
-use crate::rules::{CHILDREN_MAX, ORDERS, TIME_AHEAD_MS_MAX, TIME_MS_MIN};
+use crate::rules::{ELEMENTS_MAX, MERGES, ORDERS, TIME_AHEAD_MS_MAX, TIME_MS_MIN};
 use crate::settings::{Mixpanel, PageName};
 
 /// The event's time where the vendor takes it, in milliseconds since 1970.
@@ -38,14 +39,7 @@ pub fn write(
     records: &mut Records<'_>,
 ) -> Result<(), &'static str> {
     let time_ms = time_ms(event, now_ms)?;
-    let title = match event.kind() {
-        Kind::Page => Title::Text(page_name(&mixpanel.page_event, event)),
-        Kind::Screen => Title::Text(page_name(&mixpanel.screen_event, event)),
-        _ if Id::any(event.event_name()).is_none() || !event.event_name().is_string() => {
-            return Err("event: is missing");
-        }
-        _ => Title::Own(event.event_name()),
-    };
+    let title = title(mixpanel, event)?;
     let extra = match event.kind() {
         Kind::Page | Kind::Screen => [(key!("name"), event.get("name")), (key!("category"), event.get("category"))],
         _ => no_extra(event),
@@ -86,7 +80,7 @@ pub fn write_products(
     let time_ms = time_ms(event, now_ms)?;
     let order = event.properties();
     let products = order.child("products").children().enumerate();
-    for (number, product) in products.filter(|(_, product)| product.is_object()).take(CHILDREN_MAX) {
+    for (number, product) in products.filter(|(_, product)| product.is_object()).take(ELEMENTS_MAX) {
         let extra = [(key!("order_id"), order.child("order_id")), (key!("currency"), order.child("currency"))];
         let record = Record { mixpanel, event, time_ms, item: Some(number), properties: product, extra };
         records.record(|json| record.write(Title::Text(Cow::Borrowed(name)), json));
@@ -106,6 +100,23 @@ enum Title<'a> {
     /// As the sender calls it.
     Own(Value<'a>),
     Text(Cow<'a, str>),
+}
+
+/// What a track, a page or a screen is called.
+fn title<'a>(mixpanel: &'a Mixpanel, event: &Event<'a>) -> Result<Title<'a>, &'static str> {
+    let title = match event.kind() {
+        Kind::Page => Title::Text(page_name(&mixpanel.page_event, event)),
+        Kind::Screen => Title::Text(page_name(&mixpanel.screen_event, event)),
+        _ => Title::Own(event.event_name()),
+    };
+    let text = match &title {
+        Title::Own(name) => name.as_filled_str().ok_or("event: is missing")?,
+        Title::Text(text) => Cow::Borrowed(text.as_ref()),
+    };
+    if MERGES.contains(&text.trim_ascii()) {
+        return Err("event: has a name by which the vendor joins identities; send an identify or an alias");
+    }
+    Ok(title)
 }
 
 type Extra<'a> = [(Key, Value<'a>); 2];
@@ -158,6 +169,11 @@ impl Record<'_, '_> {
         let mut properties = Properties::new(json, &found, count);
         if let Some(group) = group(event) {
             properties.named(&mixpanel.group_key, group);
+        }
+        if !mixpanel.group_keys.is_empty() && event.kind() == Kind::Group {
+            for (key, group) in groups::further(mixpanel, event) {
+                properties.named(key, group);
+            }
         }
         properties.copy_own();
         for (key, value) in self.extra {

@@ -44,13 +44,18 @@ fn accepted(response: &Response) -> Judgement {
     if !failed.records.is_empty() {
         return partial(response, &failed).unwrap_or_else(|| reject_all(response));
     }
-    let says_no = response.json().is_some_and(|answer| {
-        let is_no = |value: &Value| value.as_i64() == Some(0) || value.as_bool() == Some(false);
-        is_no(&answer)
-            || answer.get("status").is_some_and(is_no)
-            || answer.get("code").and_then(Value::as_i64).is_some_and(|code| code >= 400)
-    });
+    let says_no = response.json().is_some_and(|answer| says_no(&answer));
     if says_no { reject_all(response) } else { Judgement::all(response, &Verdict::Delivered) }
+}
+
+/// Whether the body of a 2xx says that nothing was taken: `0`, a status of 0, a code of an error, or an
+/// error and no status.
+fn says_no(answer: &Value) -> bool {
+    let is_no = |value: &Value| value.as_i64() == Some(0) || value.as_bool() == Some(false);
+    let has_error = answer.get("error").and_then(Value::as_str).is_some_and(|error| !error.is_empty());
+    is_no(answer)
+        || answer.get("status").map_or(has_error, is_no)
+        || answer.get("code").and_then(Value::as_i64).is_some_and(|code| code >= 400)
 }
 
 /// A 400 is final, for the records that it names or for all.
@@ -68,7 +73,7 @@ fn reject_all(response: &Response) -> Judgement {
     let answer = response.json();
     let error = answer.as_ref().and_then(|answer| answer.get("error")).and_then(Value::as_str);
     let words = error.map_or_else(|| response.text(REASON_CHARACTERS_MAX), str::to_string);
-    let reason = if words.is_empty() { "the vendor refuses it".to_string() } else { words };
+    let reason = if words.is_empty() || words == "0" { "the vendor refuses it".to_string() } else { words };
     Judgement::all(response, &Verdict::Reject(format!("{}: {}", response.status, cut(&reason))))
 }
 

@@ -21,6 +21,8 @@ mod properties;
 mod request;
 mod rules;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use judge::judge;
 pub use request::plan;

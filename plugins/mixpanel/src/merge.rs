@@ -1,7 +1,8 @@
 //! Records that make two identities one, in the original mode. In the simplified mode the vendor does
 //! it by itself, and these records would do nothing.
 //!
-//! Time, user and `$insert_id` are in them because strict validation wants them in every record.
+//! Time, user and `$insert_id` are in them because strict validation wants them in every record. Two
+//! identities are one whenever that was said, so no record fails for its time.
 
 use switchyard_sdk::prelude::*;
 
@@ -11,36 +12,20 @@ use crate::import::time_ms;
 use crate::settings::{MergeWith, Mixpanel};
 
 /// Writes the merge of an identify: of the visitor with the user. None where the event has not both.
-///
-/// # Errors
-/// Names the field for which it cannot be sent.
-pub fn write_identify(
-    mixpanel: &Mixpanel,
-    event: &Event<'_>,
-    now_ms: u64,
-    records: &mut Records<'_>,
-) -> Result<(), &'static str> {
-    let Identity { user: Some(user), device: Some(device) } = Identity::of(event) else { return Ok(()) };
+pub fn write_identify(mixpanel: &Mixpanel, event: &Event<'_>, now_ms: u64, records: &mut Records<'_>) {
+    let Identity { user: Some(user), device: Some(device) } = Identity::of(event) else { return };
     if user == device {
-        return Ok(());
+        return;
     }
     match mixpanel.merge_with {
-        MergeWith::Merge => merge(event, [user, device], now_ms, records),
+        MergeWith::Merge => merge(mixpanel, event, [user, device], now_ms, records),
         // The vendor takes only such ids here, and refuses the record with any other.
-        MergeWith::Identify if !is_uuid_4(device.bytes()) => Ok(()),
-        MergeWith::Identify => {
-            let time_ms = time_ms(event, now_ms)?;
-            records.record(|json| {
-                begin("$identify", time_ms, event, json);
-                json.member(key!("distinct_id"), user);
-                json.member(key!("$identified_id"), user);
-                json.member(key!("$anon_id"), device);
-                json.member(key!("token"), &mixpanel.project_token);
-                json.verbatim(b"}}");
-                true
-            });
-            Ok(())
-        }
+        MergeWith::Identify if !is_uuid_4(device.bytes()) => {}
+        MergeWith::Identify => record(mixpanel, event, "$identify", now_ms, records, |json| {
+            json.member(key!("distinct_id"), user);
+            json.member(key!("$identified_id"), user);
+            json.member(key!("$anon_id"), device);
+        }),
     }
 }
 
@@ -59,42 +44,46 @@ pub fn write_alias(
     if user == previous {
         return Err("previousId: is the userId itself");
     }
-    if mixpanel.merge_with == MergeWith::Merge {
-        return merge(event, [user, previous], now_ms, records);
+    match mixpanel.merge_with {
+        MergeWith::Merge => merge(mixpanel, event, [user, previous], now_ms, records),
+        MergeWith::Identify => record(mixpanel, event, "$create_alias", now_ms, records, |json| {
+            json.member(key!("distinct_id"), previous);
+            json.member(key!("alias"), user);
+        }),
     }
-    let time_ms = time_ms(event, now_ms)?;
-    records.record(|json| {
-        begin("$create_alias", time_ms, event, json);
-        json.member(key!("distinct_id"), previous);
-        json.member(key!("alias"), user);
-        json.member(key!("token"), &mixpanel.project_token);
-        json.verbatim(b"}}");
-        true
-    });
     Ok(())
 }
 
-fn merge(event: &Event<'_>, ids: [Id<'_>; 2], now_ms: u64, records: &mut Records<'_>) -> Result<(), &'static str> {
-    let time_ms = time_ms(event, now_ms)?;
-    records.record(|json| {
-        begin("$merge", time_ms, event, json);
+fn merge(mixpanel: &Mixpanel, event: &Event<'_>, ids: [Id<'_>; 2], now_ms: u64, records: &mut Records<'_>) {
+    record(mixpanel, event, "$merge", now_ms, records, |json| {
         json.member(key!("distinct_id"), ids[0]);
         json.member_key(key!("$distinct_ids"));
         json.begin_array();
         ids.into_iter().for_each(|id| json.value(id));
         json.end_array();
+    });
+}
+
+fn record(
+    mixpanel: &Mixpanel,
+    event: &Event<'_>,
+    name: &str,
+    now_ms: u64,
+    records: &mut Records<'_>,
+    write_ids: impl FnOnce(&mut JsonWriter),
+) {
+    let time_ms = time_ms(event, now_ms).unwrap_or(event.received_ms() as i64);
+    records.record(|json| {
+        json.begin_object();
+        json.member(key!("event"), name);
+        json.verbatim(b",\"properties\":{");
+        json.member(key!("time"), time_ms);
+        write_insert_id(event.message_id(), None, json);
+        write_ids(json);
+        json.member(key!("token"), &mixpanel.project_token);
         json.verbatim(b"}}");
         true
     });
-    Ok(())
-}
-
-fn begin(name: &str, time_ms: i64, event: &Event<'_>, json: &mut JsonWriter) {
-    json.begin_object();
-    json.member(key!("event"), name);
-    json.verbatim(b",\"properties\":{");
-    json.member(key!("time"), time_ms);
-    write_insert_id(event.message_id(), None, json);
 }
 
 /// Whether an id is a random UUID, as it is written in 36 characters.

@@ -53,8 +53,8 @@ impl Traits<'_, '_> {
                 update.member(operator, &name, child);
             }
         }
-        if operator == Operator::Set && std::ptr::eq(self.table, PROFILE) {
-            self.composed(&mut update);
+        if matches!(operator, Operator::Set | Operator::SetOnce) && std::ptr::eq(self.table, PROFILE) {
+            self.composed(operator, &mut update);
         }
         let count = update.count;
         json.end_object();
@@ -81,21 +81,21 @@ impl Traits<'_, '_> {
     }
 
     /// What the profile has a place for, and the traits say in other words.
-    fn composed(&self, update: &mut Update<'_>) {
-        let names = [["firstName", "first_name", "firstname"], ["lastName", "last_name", "lastname"]];
-        let names = names.map(|aliases| self.traits.first(&aliases).as_filled_str());
-        let name = self.traits.child("name");
-        if name.is_null() && names.iter().any(Option::is_some) && self.operator("name") == Operator::Set {
+    fn composed(&self, operator: Operator, update: &mut Update<'_>) {
+        if self.operator("name") == operator && self.traits.child("name").as_filled_str().is_none() {
+            let names = [["firstName", "first_name", "firstname"], ["lastName", "last_name", "lastname"]];
+            let names = names.map(|aliases| {
+                let kept = aliases.into_iter().filter(|alias| self.operator(alias) != Operator::Ignore);
+                kept.map(|alias| self.traits.child(alias)).find_map(|name| name.as_filled_str())
+            });
             let words: Vec<&str> = names.iter().flatten().map(|name| name.trim()).collect();
             update.text("$name", &words.join(" "));
         }
         let address = self.traits.child("address");
-        if self.operator("address") != Operator::Ignore {
-            update.text_of("$city", address.child("city"));
-            update.text_of("$region", address.first(&["state", "region"]));
-            if let Some(code) = country(address.child("country")) {
-                update.text("$country_code", &code);
-            }
+        if self.operator("address") == operator {
+            update.text("$city", &text(address.child("city")).unwrap_or_default());
+            update.text("$region", &text(address.first(&["state", "region"])).unwrap_or_default());
+            update.text("$country_code", &country(address.child("country")).unwrap_or_default());
         }
     }
 }
@@ -127,12 +127,15 @@ impl Update<'_> {
             self.written |= 1 << at;
             return self.plain(operator, place, value);
         }
-        let converted = match place {
+        if value.is_string() && value.as_filled_str().is_none() {
+            return;
+        }
+        let text = match place {
             "$created" => created(value),
             "$country_code" => country(value).map(Cow::Owned),
-            _ => return self.text_of(place, value),
+            _ => text(value),
         };
-        match converted {
+        match text {
             Some(text) => self.text(place, &text),
             // The vendor's place does not take it, but the sender's name does.
             None if !name.starts_with('$') => self.plain(operator, name, value),
@@ -161,18 +164,13 @@ impl Update<'_> {
                 self.json.value(value);
                 self.json.end_array();
             }
-            _ => write_fitting(value, 1, self.json),
+            // Lists of a profile are bounded by their bytes, which no event reaches.
+            _ => write_fitting(value, usize::MAX, self.json),
         }
         self.count += 1;
     }
 
-    /// A text, or a number as one, in a place of the vendor's that is still free.
-    fn text_of(&mut self, place: &'static str, value: Value<'_>) {
-        if let (true, Some(text)) = (value.is_string() || value.is_number(), value.as_text()) {
-            self.text(place, &text);
-        }
-    }
-
+    /// A text in a place of the vendor's that is still free.
     fn text(&mut self, place: &'static str, text: &str) {
         let Some(at) = target(self.table, place) else { return };
         if self.written & (1 << at) == 0 && !text.trim().is_empty() && self.count < PROFILE_PROPERTIES_MAX {
@@ -181,6 +179,11 @@ impl Update<'_> {
             self.count += 1;
         }
     }
+}
+
+/// A text, or a number as one.
+fn text(value: Value<'_>) -> Option<Cow<'_, str>> {
+    if value.is_string() || value.is_number() { value.as_text() } else { None }
 }
 
 /// A time as the vendor reads it: a text that is one stays, a number is written as one.

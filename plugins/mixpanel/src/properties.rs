@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use switchyard_sdk::prelude::*;
 
-use crate::rules::{CHILDREN_MAX, DEPTH_MAX, Mapping, PROPERTIES_MAX, Type, is_reserved, may_be_of_context};
+use crate::rules::{DEPTH_MAX, ELEMENTS_MAX, KEYS_MAX, Mapping, PROPERTIES_MAX, Type, is_reserved, may_be_of_context};
 
 /// What there is to know of an event's own properties before they are copied.
 pub struct Found<'a> {
@@ -33,7 +33,7 @@ impl<'a> Found<'a> {
                 found.is_clean = false;
                 continue;
             }
-            found.is_clean &= child.is_scalar() || fits(child, 1);
+            found.is_clean &= child.is_scalar() || fits(child, 1, ELEMENTS_MAX);
             found.count += 1;
             let key = child.raw_key();
             if child.is_key_escaped() || may_be_of_context(key) || key == group_key.as_bytes() {
@@ -55,15 +55,16 @@ fn is_left_out(child: Value<'_>) -> bool {
 }
 
 /// Whether a value keeps the bounds of nesting, as the `depth`-th container.
-pub fn fits(value: Value<'_>, depth: usize) -> bool {
+fn fits(value: Value<'_>, depth: usize, elements_max: usize) -> bool {
     if !value.is_object() && !value.is_array() {
         return true;
     }
+    let children_max = if value.is_object() { KEYS_MAX } else { elements_max };
     let mut count = 0;
     for child in value.children() {
         count += 1;
         let container = child.is_object() || child.is_array();
-        if count > CHILDREN_MAX || (container && (depth == DEPTH_MAX || !fits(child, depth + 1))) {
+        if count > children_max || (container && (depth == DEPTH_MAX || !fits(child, depth + 1, elements_max))) {
             return false;
         }
     }
@@ -71,8 +72,13 @@ pub fn fits(value: Value<'_>, depth: usize) -> bool {
 }
 
 /// Writes a value within the bounds: what is too deep is left out, and so is what is too much.
-pub fn write_fitting(value: Value<'_>, depth: usize, json: &mut JsonWriter) {
-    if fits(value, depth) {
+/// `elements_max` bounds arrays.
+pub fn write_fitting(value: Value<'_>, elements_max: usize, json: &mut JsonWriter) {
+    write_fitting_at(1, value, elements_max, json)
+}
+
+fn write_fitting_at(depth: usize, value: Value<'_>, elements_max: usize, json: &mut JsonWriter) {
+    if fits(value, depth, elements_max) {
         return json.value(value);
     }
     let is_object = value.is_object();
@@ -82,11 +88,11 @@ pub fn write_fitting(value: Value<'_>, depth: usize, json: &mut JsonWriter) {
         json.begin_array()
     }
     let fitting = value.children().filter(|child| child.is_null() || child.is_scalar() || depth < DEPTH_MAX);
-    for child in fitting.take(CHILDREN_MAX) {
+    for child in fitting.take(if is_object { KEYS_MAX } else { elements_max }) {
         if is_object {
             json.raw_key(child.raw_key());
         }
-        write_fitting(child, depth + 1, json);
+        write_fitting_at(depth + 1, child, elements_max, json);
     }
     if is_object { json.end_object() } else { json.end_array() }
 }
@@ -117,7 +123,7 @@ impl<'j, 'f> Properties<'j, 'f> {
         }
         for child in self.found.properties.children().filter(|child| !is_left_out(*child)).take(room) {
             self.json.raw_key(child.raw_key());
-            write_fitting(child, 1, self.json);
+            write_fitting(child, ELEMENTS_MAX, self.json);
             self.count += 1;
         }
     }

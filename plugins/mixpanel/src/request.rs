@@ -76,9 +76,10 @@ fn records(mixpanel: &Mixpanel, batch: &Batch, target: Target, others: &mut [Oth
     for other in others {
         let event = batch.event(other.position);
         let added = match (target, event.kind(), mixpanel.identity_mode) {
-            (Target::Merge, Kind::Identify, IdentityMode::Original) => {
-                call.add(&event, plan, |records| merge::write_identify(mixpanel, &event, batch.now_ms(), records))
-            }
+            (Target::Merge, Kind::Identify, IdentityMode::Original) => call.add(&event, plan, |records| {
+                merge::write_identify(mixpanel, &event, batch.now_ms(), records);
+                Ok(())
+            }),
             (Target::Merge, Kind::Alias, IdentityMode::Original) => {
                 call.add(&event, plan, |records| merge::write_alias(mixpanel, &event, batch.now_ms(), records))
             }

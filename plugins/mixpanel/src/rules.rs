@@ -11,11 +11,14 @@ pub const BODY_BYTES_MAX: usize = 10_000_000;
 pub const RECORD_BYTES_MAX: usize = 999_999;
 /// An event must have fewer than 255 properties.
 pub const PROPERTIES_MAX: usize = 254;
-/// An object in a property must have fewer than 255 keys, an array fewer than 255 elements.
-pub const CHILDREN_MAX: usize = 254;
-/// Objects and arrays in one another, that of the property being the first.
+/// An object in a property must have fewer than 255 keys.
+pub const KEYS_MAX: usize = 254;
+/// An array in a property of an event must have fewer than 255 elements; one of a profile may have more.
+pub const ELEMENTS_MAX: usize = 254;
+/// Objects and arrays in one another, that of the property being the first. The vendor does not say
+/// whether an array counts; here it does.
 pub const DEPTH_MAX: usize = 3;
-/// Properties of a profile. Source: reference/user-profile-limits.
+/// Properties of a profile. Source: docs/data-structure/user-profiles.
 pub const PROFILE_PROPERTIES_MAX: usize = 2_000;
 /// Bytes of `$insert_id`, which has only letters, digits and `-`.
 pub const INSERT_ID_BYTES_MAX: usize = 36;
@@ -50,24 +53,33 @@ pub const PLACEHOLDERS: &[&str] = &[
     "{}",
 ];
 
-/// Whether a property is not the sender's to set: the identity, the time, the address and the project
-/// come from the event and the settings. Source: Segment's destination, and the vendor's reserved
-/// properties.
+/// Whether a property is not the sender's to set: the name, the identity, the time, the address and the
+/// project come from the event and the settings, and an event with a bucket is not shown. Source:
+/// Segment's destination, and the vendor's reserved properties.
 pub fn is_reserved(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"time"
-            | b"id"
-            | b"ip"
-            | b"token"
-            | b"distinct_id"
-            | b"$anon_id"
-            | b"$device_id"
-            | b"$group_id"
-            | b"$insert_id"
-            | b"$user_id"
-    )
+    match name.strip_prefix(b"$") {
+        Some(name) => matches!(
+            name,
+            b"anon_id"
+                | b"bucket"
+                | b"device_id"
+                | b"distinct_id"
+                | b"distinct_ids"
+                | b"event_name"
+                | b"group_id"
+                | b"identified_id"
+                | b"insert_id"
+                | b"time"
+                | b"user_id"
+        ),
+        None => matches!(name, b"bucket" | b"distinct_id" | b"id" | b"ip" | b"time" | b"token"),
+    }
 }
+
+/// Events by which the vendor joins identities, for good. Whoever knows a write key, as every browser
+/// does, could join any two users, so they are made of identify and alias calls only. Source:
+/// reference/create-identity, identity-create-alias and identity-merge.
+pub const MERGES: [&str; 3] = ["$create_alias", "$identify", "$merge"];
 
 /// What a value must be. What it is not, and cannot be made, is left out.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -166,8 +178,9 @@ pub fn may_be_of_context(name: &[u8]) -> bool {
 }
 
 /// Properties of a profile that the vendor shows in its own places, and the traits that they come
-/// from. Source: the vendor's reserved profile properties.
-pub const PROFILE: &[(Key, &[&str])] = &[
+/// from. A static has one address, by which it is told from other tables. Source: the vendor's reserved
+/// and default profile properties, and Segment's destination.
+pub static PROFILE: &[(Key, &[&str])] = &[
     (key!("$email"), &["email"]),
     (key!("$first_name"), &["firstName", "first_name", "firstname"]),
     (key!("$last_name"), &["lastName", "last_name", "lastname"]),
@@ -175,14 +188,20 @@ pub const PROFILE: &[(Key, &[&str])] = &[
     (key!("$username"), &["username"]),
     (key!("$phone"), &["phone"]),
     (key!("$avatar"), &["avatar"]),
-    (key!("$created"), &["createdAt", "created_at"]),
+    (key!("$created"), &["createdAt", "created_at", "created"]),
     (key!("$city"), &["city"]),
     (key!("$region"), &["region", "state"]),
     (key!("$country_code"), &["country"]),
 ];
 
-/// Of a group only the name has such a place.
-pub const GROUP_PROFILE: &[(Key, &[&str])] = &[(key!("$name"), &["name"])];
+/// The same of a group.
+pub static GROUP_PROFILE: &[(Key, &[&str])] = &[
+    (key!("$name"), &["name"]),
+    (key!("$email"), &["email"]),
+    (key!("$phone"), &["phone"]),
+    (key!("$avatar"), &["avatar"]),
+    (key!("$created"), &["createdAt", "created_at", "created"]),
+];
 
 /// What no profile property may be called: the vendor takes it for the record's own.
 pub const RESERVED_TRAITS: &[&str] = &["$distinct_id", "$group_id", "$group_key", "$token"];

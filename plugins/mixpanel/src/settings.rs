@@ -6,7 +6,7 @@ use switchyard_sdk::JsonWriter;
 use switchyard_sdk::prelude::{Deserialize, key};
 use switchyard_sdk::url::push_query;
 
-use crate::rules::is_reserved;
+use crate::rules::{is_reserved, may_be_of_context};
 
 /// The group key of a project that names none.
 const GROUP_KEY: &str = "$group_id";
@@ -136,6 +136,7 @@ pub struct Mixpanel {
     pub(crate) identify_event: Option<String>,
     pub(crate) group_event: Option<String>,
     pub(crate) group_key: String,
+    /// Without `group_key`, each once.
     pub(crate) group_keys: Vec<String>,
     pub(crate) group_on_profile: bool,
     pub(crate) product_event: Option<String>,
@@ -178,10 +179,13 @@ impl Mixpanel {
             }
         };
         let group_key = filled(settings.group_key).unwrap_or(GROUP_KEY.to_string());
-        if group_key != GROUP_KEY && is_reserved(group_key.as_bytes()) {
-            return Err(format!(
-                "group_key: `{group_key}` is a name that every event uses; take the project's group key"
-            ));
+        check_group_key("group_key", &group_key)?;
+        let mut group_keys: Vec<String> = Vec::new();
+        for key in settings.group_keys.into_iter().filter_map(|key| filled(Some(key))) {
+            check_group_key("group_keys", &key)?;
+            if key != group_key && !group_keys.contains(&key) {
+                group_keys.push(key);
+            }
         }
         let mut record = JsonWriter::new();
         record.begin_object();
@@ -200,7 +204,7 @@ impl Mixpanel {
             identify_event: filled(settings.identify_event),
             group_event: filled(settings.group_event),
             group_key,
-            group_keys: settings.group_keys.into_iter().filter(|key| !key.trim().is_empty()).collect(),
+            group_keys,
             group_on_profile: settings.group_on_profile,
             product_event: filled(settings.product_event),
             trait_operators: settings.trait_operators,
@@ -209,6 +213,14 @@ impl Mixpanel {
             parse_user_agent: settings.parse_user_agent,
         })
     }
+}
+
+/// A group is a property of events, and none of them has two of one name.
+fn check_group_key(setting: &str, key: &str) -> Result<(), String> {
+    if key != GROUP_KEY && (is_reserved(key.as_bytes()) || may_be_of_context(key.as_bytes())) {
+        return Err(format!("{setting}: `{key}` is a name that events use already; take the project's group key"));
+    }
+    Ok(())
 }
 
 fn page_name(setting: Option<String>, plain: &'static str) -> PageName {

@@ -5,7 +5,7 @@
 
 use switchyard_sdk::prelude::*;
 
-use crate::settings::Webhook;
+use crate::webhook::Webhook;
 
 /// Characters of the receiver's words that a reason holds.
 const REASON_CHARACTERS_MAX: usize = 200;
@@ -14,8 +14,8 @@ const REASON_CHARACTERS_MAX: usize = 200;
 pub fn judge(webhook: &Webhook, _now_ms: u64, response: &Response) -> Judgement {
     let status = response.status;
     if webhook.retry_statuses.contains(&status) {
-        let after_ms = response.header("retry-after").and_then(|value| value.trim().parse::<u64>().ok());
-        return Judgement::all(response, &Verdict::RetryAfterMs(after_ms.map(|seconds| seconds.saturating_mul(1_000))));
+        // The host waits as long as Retry-After asks for.
+        return Judgement::all(response, &Verdict::RetryAfterMs(None));
     }
     match status {
         200..=299 if webhook.says_success(response) => Judgement::all(response, &Verdict::Delivered),
@@ -26,7 +26,7 @@ pub fn judge(webhook: &Webhook, _now_ms: u64, response: &Response) -> Judgement 
             reject(response, &format!("the receiver redirects to {place}: set url to where it should go"))
         }
         410 => Judgement::pause(response, "the receiver answered 410 Gone: it wants no more events"),
-        401 | 403 if webhook.credentials.is_empty() => reject(response, "the receiver wants a credential: set auth"),
+        401 | 403 if !webhook.has_credential() => reject(response, "the receiver wants a credential: set auth"),
         408 | 425 | 429 | 401 | 403 => Judgement::default(),
         400 | 413 if response.covers.len() > 1 => Judgement::default(),
         400..=499 => reject(response, "the receiver refuses it"),

@@ -4,14 +4,22 @@
 //! posts each event whole, as it is stored, one a request.
 
 mod body;
+mod form;
+mod hashing;
+mod header;
 mod judge;
+mod node;
 mod request;
 mod settings;
 mod template;
+mod url;
+mod webhook;
+mod xml;
 
 pub use judge::judge;
 pub use request::plan;
-pub use settings::{Settings, Webhook};
+pub use settings::Settings;
+pub use webhook::Webhook;
 
 switchyard_sdk::destination! {
     settings: Settings,

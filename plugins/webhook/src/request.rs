@@ -1,14 +1,15 @@
 //! The requests: which events share one, and where it goes.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use switchyard_sdk::hash::sha256_hex;
 use switchyard_sdk::prelude::*;
 use switchyard_sdk::time::format_iso8601;
-use switchyard_sdk::url::{percent_encode_into, push_query};
 
-use crate::body;
-use crate::settings::{Batching, ConsentUnknown, ContentType, Credential, Ordering, Signature, Webhook};
+use crate::settings::{Batching, ConsentUnknown, Ordering};
+use crate::webhook::{Credential, Signature, Webhook};
+use crate::{body, header, url};
 
 /// Lanes and message ids of signatures are names: longer texts are hashed.
 const NAME_BYTES_MAX: usize = 200;
@@ -26,10 +27,12 @@ pub fn plan(webhook: &Webhook, batch: &Batch, plan: &mut Plan) {
     // Events whose URL, headers or lane differ cannot share a request.
     let mut targets: Vec<Option<Target>> = Vec::with_capacity(batch.len());
     let mut groups = Groups::with_capacity(batch.len());
+    let mut runs = Runs::default();
     for event in batch.iter() {
         let target = target(webhook, &event, plan);
         if let Some(target) = &target {
-            groups.add(event.position(), |key| target.write_key(key));
+            let run = runs.run(event.position(), target, &targets);
+            groups.add(event.position(), |key| target.write_key(run, key));
         }
         targets.push(target);
     }
@@ -39,6 +42,7 @@ pub fn plan(webhook: &Webhook, batch: &Batch, plan: &mut Plan) {
 }
 
 /// Where an event goes.
+#[derive(PartialEq)]
 struct Target<'w> {
     url: Cow<'w, str>,
     headers: Vec<(&'w str, String)>,
@@ -46,7 +50,7 @@ struct Target<'w> {
 }
 
 impl Target<'_> {
-    fn write_key(&self, key: &mut Vec<u8>) {
+    fn write_key(&self, run: u32, key: &mut Vec<u8>) {
         key.extend_from_slice(self.url.as_bytes());
         for (name, value) in &self.headers {
             key.push(255);
@@ -56,6 +60,28 @@ impl Target<'_> {
         }
         key.push(254);
         key.extend_from_slice(self.lane.as_deref().unwrap_or_default().as_bytes());
+        key.push(254);
+        key.extend_from_slice(&run.to_le_bytes());
+    }
+}
+
+/// Numbers the runs of events with the same target in each lane. An event after one that went
+/// elsewhere must not join the requests before that: it would overtake.
+#[derive(Default)]
+struct Runs {
+    /// By lane: the position of its latest event and the number of that one's run.
+    latest: BTreeMap<String, (u32, u32)>,
+}
+
+impl Runs {
+    fn run(&mut self, position: u32, target: &Target<'_>, earlier: &[Option<Target<'_>>]) -> u32 {
+        let Some(lane) = &target.lane else { return 0 };
+        let (latest, run) = self.latest.entry(lane.clone()).or_insert((position, 0));
+        if earlier.get(*latest as usize).is_some_and(|latest| latest.as_ref() != Some(target)) {
+            *run += 1;
+        }
+        *latest = position;
+        *run
     }
 }
 
@@ -75,17 +101,17 @@ fn target<'w>(webhook: &'w Webhook, event: &Event<'_>, plan: &mut Plan) -> Optio
             }
         }
     }
-    let url = match url(webhook, event) {
+    let url = match url::of_event(webhook, event) {
         Ok(url) => url,
-        Err(path) => {
-            plan.reject(event, format!("{path}: is missing, and the URL needs it"));
+        Err(why) => {
+            plan.reject(event, why);
             return None;
         }
     };
     // A header whose place the event cannot fill is left out; one that no header may hold, too.
     let headers = webhook.headers.iter().filter_map(|(name, template)| {
-        let value = template.fill(event, String::push_str).ok()?;
-        value.bytes().all(|byte| (0x20..0x7f).contains(&byte)).then_some((name.as_str(), value))
+        let value = template.fill(event, |path, value| webhook.hashing.text(path, value)).ok()?;
+        value.bytes().all(header::may_be_in_value).then_some((name.as_str(), value))
     });
     let lane = match webhook.ordering {
         Ordering::None => None,
@@ -94,32 +120,23 @@ fn target<'w>(webhook: &'w Webhook, event: &Event<'_>, plan: &mut Plan) -> Optio
     Some(Target { url, headers: headers.collect(), lane })
 }
 
-fn url<'w>(webhook: &'w Webhook, event: &Event<'_>) -> Result<Cow<'w, str>, String> {
-    if webhook.url.is_constant() && webhook.query.is_empty() {
-        return Ok(Cow::Borrowed(webhook.url.beginning()));
-    }
-    let mut url = webhook.url.fill(event, percent_encode_into).map_err(str::to_string)?;
-    for (name, template) in &webhook.query {
-        if let Ok(value) = template.fill(event, String::push_str) {
-            push_query(&mut url, name, &value);
-        }
-    }
-    Ok(Cow::Owned(url))
-}
-
 fn single(webhook: &Webhook, event: &Event<'_>, target: &Target<'_>, plan: &mut Plan) {
+    let passed_on = webhook.passes_events_on();
+    let body = match webhook.method.has_body() && !passed_on {
+        true => body::bytes(webhook, event),
+        false => Ok(Vec::new()),
+    };
+    let body = match body {
+        Ok(body) => body,
+        Err(why) => return plan.reject(event, why),
+    };
     let request = plan.request(webhook.method.name(), target.url.as_ref());
     if !webhook.method.has_body() {
         request.cover(event);
-    } else if webhook.content_type != ContentType::Json {
-        let (content_type, bytes) = body::other(webhook, event);
-        request.body(content_type, bytes).cover(event);
-    } else if webhook.mapping.is_none() && webhook.hash_traits.is_empty() {
+    } else if passed_on {
         request.json_event(event);
     } else {
-        let mut json = JsonWriter::new();
-        body::event(webhook, event, &mut json);
-        request.json(json).cover(event);
+        request.body(&webhook.media_type, body).cover(event);
     }
     finish(webhook, target, event.message_id(), request);
 }
@@ -139,7 +156,12 @@ fn several(
         let mut covers = Vec::new();
         while let Some(position) = group.peek().copied() {
             let before = json.len();
-            body::event(webhook, &batch.event(position), &mut json);
+            let event = batch.event(position);
+            if let Err(why) = body::write_event(webhook, &event, &mut json) {
+                plan.reject(&event, why);
+                group.next();
+                continue;
+            }
             // An event that is too large alone goes alone: the receiver may take it.
             if !covers.is_empty() && json.len() + closing.len() > webhook.bytes_max {
                 json.truncate(before);
@@ -155,7 +177,7 @@ fn several(
         let id = batch_id(batch, &covers);
         if let Some(target) = covers.first().and_then(|first| targets[*first as usize].as_ref()) {
             let request = plan.request(webhook.method.name(), target.url.as_ref());
-            request.json(json).covers(covers);
+            request.body(&webhook.media_type, json.into_bytes()).covers(covers);
             finish(webhook, target, &id, request);
         }
     }

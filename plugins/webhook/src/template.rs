@@ -1,5 +1,7 @@
 //! Texts with places that are filled from the event: `order {{properties.order_id}}`.
 
+use std::borrow::Cow;
+
 use switchyard_sdk::{Event, Value};
 
 /// A text with places.
@@ -11,7 +13,7 @@ pub struct Template {
 #[derive(Clone, Debug)]
 enum Part {
     Text(String),
-    /// A path of keys in the event.
+    /// A path of keys in the event; in an array, a number from 0.
     Place(String),
 }
 
@@ -26,7 +28,7 @@ impl Template {
         while let Some((before, after)) = rest.split_once("{{") {
             let (path, after) = after.split_once("}}").ok_or(format!("`{text}`: {{{{ without }}}}"))?;
             let path = path.trim();
-            if path.is_empty() {
+            if path.split('.').any(str::is_empty) {
                 return Err(format!("`{text}`: {{{{ }}}} needs a path, such as {{{{properties.order_id}}}}"));
             }
             if !before.is_empty() {
@@ -54,35 +56,50 @@ impl Template {
         }
     }
 
-    /// The value of the event that is all of it, when it is one place and nothing else.
-    pub fn only_value<'a>(&self, event: &Event<'a>) -> Option<Value<'a>> {
+    /// Whether all text between the places is made of such bytes.
+    pub fn is_made_of(&self, allowed: impl Fn(u8) -> bool) -> bool {
+        self.parts.iter().all(|part| match part {
+            Part::Text(text) => text.bytes().all(&allowed),
+            Part::Place(_) => true,
+        })
+    }
+
+    /// The path and the value of the event that is all of it, when it is one place and nothing else.
+    pub fn only_value<'a>(&self, event: &Event<'a>) -> Option<(&str, Value<'a>)> {
         match &self.parts[..] {
-            [Part::Place(path)] => Some(event.get(path)),
+            [Part::Place(path)] => Some((path, value_at(event, path))),
             _ => None,
         }
     }
 
-    /// The text with its places filled, each as `write` writes it.
+    /// The text with its places filled: each by what `text` makes of its path and value.
     ///
     /// # Errors
-    /// The path that the event does not have.
-    pub fn fill(&self, event: &Event<'_>, write: fn(&mut String, &str)) -> Result<String, &str> {
+    /// The path for which there is no text.
+    pub fn fill<'a>(
+        &self,
+        event: &Event<'a>,
+        text: impl Fn(&str, Value<'a>) -> Option<Cow<'a, str>>,
+    ) -> Result<String, &str> {
         let mut filled = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(text) => filled.push_str(text),
-                Part::Place(path) => {
-                    let value = event.get(path);
-                    if value.is_null() {
-                        return Err(path);
-                    }
-                    match value.as_text() {
-                        Some(text) => write(&mut filled, &text),
-                        None => write(&mut filled, &String::from_utf8_lossy(value.raw())),
-                    }
-                }
+                Part::Place(path) => filled.push_str(&text(path, value_at(event, path)).ok_or(path.as_str())?),
             }
         }
         Ok(filled)
     }
+}
+
+fn value_at<'a>(event: &Event<'a>, path: &str) -> Value<'a> {
+    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+    let first = event.get(first);
+    if rest.is_empty() {
+        return first;
+    }
+    rest.split('.').fold(first, |value, key| match key.parse() {
+        Ok(number) if value.is_array() => value.children().nth(number).unwrap_or(value.child(key)),
+        _ => value.child(key),
+    })
 }

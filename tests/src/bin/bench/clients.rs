@@ -37,18 +37,32 @@ impl Client {
     }
 
     /// POSTs a body and returns the status, once the whole answer is there.
-    pub async fn post(&mut self, path: &str, body: Bytes) -> anyhow::Result<u16> {
-        let request = hyper::Request::post(path)
+    pub async fn post(&mut self, path: &str, encoding: Option<&'static str>, body: Bytes) -> anyhow::Result<u16> {
+        let mut request = hyper::Request::post(path)
             .header("host", &self.address)
             .header("authorization", &self.authorization)
-            .header("content-type", "application/json")
-            .body(Full::new(body))?;
+            .header("content-type", "application/json");
+        if let Some(encoding) = encoding {
+            request = request.header("content-encoding", encoding);
+        }
+        let request = request.body(Full::new(body))?;
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let status = response.status().as_u16();
         response.into_body().collect().await?;
         Ok(status)
     }
+}
+
+/// What requests were answered with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Answers {
+    /// With 200.
+    pub taken: u64,
+    /// With 429.
+    pub refused: u64,
+    /// With anything else.
+    pub other: u64,
 }
 
 /// Posts bodies over all connections as fast as they are answered: `body_of` makes the body of the
@@ -61,30 +75,64 @@ pub fn flood(
     write_key: &str,
     body_of: impl Fn(u64) -> Option<Bytes> + Send + Sync + 'static,
 ) -> anyhow::Result<(Duration, u64)> {
+    flood_with(address, write_key, None, body_of)
+}
+
+/// As [`flood`], with bodies of this encoding.
+///
+/// # Errors
+/// When a request is not answered with 200.
+pub fn flood_with(
+    address: &str,
+    write_key: &str,
+    encoding: Option<&'static str>,
+    body_of: impl Fn(u64) -> Option<Bytes> + Send + Sync + 'static,
+) -> anyhow::Result<(Duration, u64)> {
+    let (took, answers) = flood_on(CONNECTIONS, address, write_key, encoding, body_of)?;
+    ensure!(answers.refused + answers.other == 0, "batches were not answered with 200: {answers:?}");
+    Ok((took, answers.taken))
+}
+
+/// As [`flood_with`], over so many connections, whatever the answers are.
+///
+/// # Errors
+/// When a request is not answered.
+pub fn flood_on(
+    connections: usize,
+    address: &str,
+    write_key: &str,
+    encoding: Option<&'static str>,
+    body_of: impl Fn(u64) -> Option<Bytes> + Send + Sync + 'static,
+) -> anyhow::Result<(Duration, Answers)> {
     let next = Arc::new(AtomicU64::new(0));
     let body_of = Arc::new(body_of);
     let started = Instant::now();
     let (address, write_key) = (address.to_string(), write_key.to_string());
-    let requests = runtime().block_on(async move {
+    let answers = runtime().block_on(async move {
         let mut tasks = Vec::new();
-        for _ in 0..CONNECTIONS {
+        for _ in 0..connections {
             let (next, body_of) = (next.clone(), body_of.clone());
             let mut client = Client::connect(&address, &write_key).await?;
             tasks.push(tokio::spawn(async move {
-                let mut requests = 0;
+                let mut answers = Answers::default();
                 while let Some(body) = body_of(next.fetch_add(1, Ordering::Relaxed)) {
-                    let status = client.post("/v1/batch", body).await?;
-                    ensure!(status == 200, "a batch was answered with {status}");
-                    requests += 1;
+                    match client.post("/v1/batch", encoding, body).await? {
+                        200 => answers.taken += 1,
+                        429 => answers.refused += 1,
+                        _ => answers.other += 1,
+                    }
                 }
-                anyhow::Ok(requests)
+                anyhow::Ok(answers)
             }));
         }
-        let mut requests = 0;
+        let mut all = Answers::default();
         for task in tasks {
-            requests += task.await??;
+            let answers = task.await??;
+            all.taken += answers.taken;
+            all.refused += answers.refused;
+            all.other += answers.other;
         }
-        anyhow::Ok(requests)
+        anyhow::Ok(all)
     })?;
-    Ok((started.elapsed(), requests))
+    Ok((started.elapsed(), answers))
 }

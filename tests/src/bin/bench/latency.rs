@@ -63,7 +63,7 @@ pub fn steady(address: &str, events_per_second: f64, duration: Duration) -> anyh
                     let first = (turn * CONNECTIONS as u64 + connection as u64) * BATCH as u64;
                     turn += 1;
                     let numbers = first..first + BATCH as u64;
-                    let status = client.post("/v1/batch", orders.batch(numbers.clone())).await?;
+                    let status = client.post("/v1/batch", None, orders.batch(numbers.clone())).await?;
                     anyhow::ensure!(status == 200, "a batch was answered with {status}");
                     let now = Instant::now();
                     let mut noted = noted.lock().expect("nobody panics while holding it");

@@ -1,15 +1,18 @@
 //! `cargo xtask bench`: one table. Every figure is a ratio to something measured in the same run, so
 //! that a slow machine or a busy disk changes both sides. Written to target/bench.json as well.
 //!
-//! With words as arguments only the figures of those names are measured: scan, plan, ingest,
-//! end-to-end, latency, swaps.
+//! With words as arguments only the figures of those names are measured: scan, plan, ingest, batches,
+//! memory, end-to-end, latency, swaps.
 
+mod batches;
 mod clients;
 mod daemons;
 mod end_to_end;
 mod forwarder;
 mod ingest;
 mod latency;
+mod memory;
+mod parser;
 mod plan;
 mod scan;
 mod sink;
@@ -26,6 +29,11 @@ fn main() -> anyhow::Result<()> {
     {
         return forwarder::run(listen, sink);
     }
+    if let [command, listen] = &words[..]
+        && command == "parser"
+    {
+        return parser::run(listen);
+    }
     let wanted = |name: &str| words.is_empty() || words.iter().any(|word| word == name);
     let mut rows: Vec<Row> = Vec::new();
     let mut measure = |name: &str, of: &dyn Fn() -> anyhow::Result<Vec<Row>>| -> anyhow::Result<()> {
@@ -38,6 +46,8 @@ fn main() -> anyhow::Result<()> {
     measure("scan", &scan::rows)?;
     measure("plan", &plan::rows)?;
     measure("ingest", &ingest::rows)?;
+    measure("batches", &batches::rows)?;
+    measure("memory", &memory::rows)?;
     measure("end-to-end", &end_to_end::rows)?;
     measure("latency", &latency::rows)?;
     measure("swaps", &swaps::rows)?;

@@ -1,0 +1,138 @@
+//! Who did it: the two ids of an event, where the vendor takes them. And the event's own id.
+
+use switchyard_sdk::hash::sha256_hex;
+use switchyard_sdk::prelude::*;
+
+use crate::rules::{INVALID_IDS, TEXT_CHARACTERS_MAX};
+use crate::settings::{Amplitude, DeviceIdFrom};
+
+/// Bytes that the number of one of several records adds to an event's id.
+const ITEM_BYTES_MAX: usize = 8;
+
+/// An id as it stands between quotes in JSON: it is copied, never unescaped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Id<'a>(&'a [u8]);
+
+impl<'a> Id<'a> {
+    /// The text or number, when it says something and is short enough.
+    pub fn any(value: Value<'a>) -> Option<Id<'a>> {
+        let quoted = match value.quoted() {
+            Some(quoted) => quoted,
+            None if value.is_number() => value.raw(),
+            None => return None,
+        };
+        let is_short = quoted.len() <= TEXT_CHARACTERS_MAX || characters(value) <= TEXT_CHARACTERS_MAX;
+        (is_short && !quoted.trim_ascii().is_empty()).then_some(Id(quoted))
+    }
+
+    /// A user's id that the vendor takes: long enough by the setting, and none that it refuses.
+    pub fn user(amplitude: &Amplitude, value: Value<'a>) -> Option<Id<'a>> {
+        let id = Id::any(value)?;
+        let is_long = amplitude.id_characters_min == 1 || characters(value) >= amplitude.id_characters_min;
+        (is_long && !is_invalid(id.0)).then_some(id)
+    }
+
+    /// As [`Id::user`], for a device: one of zeros is dropped by the vendor.
+    fn device(amplitude: &Amplitude, value: Value<'a>) -> Option<Id<'a>> {
+        Id::user(amplitude, value).filter(|id| !is_zeros(id.0))
+    }
+
+    /// The bytes between the quotes.
+    pub fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+}
+
+/// Writes it as a string.
+impl Json for Id<'_> {
+    fn write(self, json: &mut JsonWriter) {
+        // The quote comes with the comma where one is due.
+        json.raw(b"\"");
+        json.verbatim(self.0);
+        json.verbatim(b"\"");
+    }
+}
+
+fn characters(value: Value<'_>) -> usize {
+    value.as_text().map_or(0, |text| text.chars().count())
+}
+
+/// Whether an id is one that the vendor refuses, in any case.
+fn is_invalid(id: &[u8]) -> bool {
+    let id = id.trim_ascii();
+    (id.len() < 10 || id.len() == 36) && INVALID_IDS.iter().any(|invalid| invalid.as_bytes().eq_ignore_ascii_case(id))
+}
+
+/// Whether an id is what a device says that does not want to be known. Source: http-v2, all-zero
+/// device ids.
+pub fn is_zeros(id: &[u8]) -> bool {
+    id.iter().all(|byte| matches!(byte, b'0' | b'-'))
+}
+
+/// The ids of an event.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'a> {
+    pub user: Option<Id<'a>>,
+    pub device: Option<Id<'a>>,
+}
+
+impl<'a> Identity<'a> {
+    /// The ids of an event that can be used.
+    pub fn of(amplitude: &Amplitude, event: &Event<'a>) -> Identity<'a> {
+        let anonymous = event.get("anonymousId");
+        let device = event.context().child("device").child("id");
+        let [first, second] = match amplitude.device_id_from {
+            DeviceIdFrom::Device => [device, anonymous],
+            DeviceIdFrom::AnonymousId => [anonymous, device],
+        };
+        Identity {
+            user: Id::user(amplitude, event.get("userId")),
+            device: Id::device(amplitude, first).or_else(|| Id::device(amplitude, second)),
+        }
+    }
+
+    /// The ids of an event that has any.
+    ///
+    /// # Errors
+    /// Names the fields that would have one.
+    pub fn required(amplitude: &Amplitude, event: &Event<'a>) -> Result<Identity<'a>, &'static str> {
+        let identity = Identity::of(amplitude, event);
+        if identity.user.is_none() && identity.device.is_none() {
+            return Err("userId: is missing, too short or one that the vendor refuses, and so are anonymousId and \
+                        context.device.id");
+        }
+        Ok(identity)
+    }
+
+    /// The ids that there are.
+    pub fn ids(&self) -> impl Iterator<Item = &'a [u8]> {
+        [self.user, self.device].into_iter().flatten().map(Id::bytes)
+    }
+
+    /// Writes them as the first members of a record.
+    #[inline]
+    pub fn write(&self, json: &mut JsonWriter) {
+        if let Some(user) = self.user {
+            json.member(key!("user_id"), user);
+        }
+        if let Some(device) = self.device {
+            json.member(key!("device_id"), device);
+        }
+    }
+}
+
+/// Writes what the vendor deduplicates by: the messageId, or its SHA-256 where it is too long.
+/// `item` numbers the records that one event becomes, from 1.
+pub fn write_insert_id(message_id: &str, item: Option<usize>, json: &mut JsonWriter) {
+    let hashed;
+    let id = if message_id.len() + ITEM_BYTES_MAX > TEXT_CHARACTERS_MAX {
+        hashed = sha256_hex(message_id.as_bytes());
+        hashed.as_str()
+    } else {
+        message_id
+    };
+    match item {
+        None => json.member(key!("insert_id"), id),
+        Some(number) => json.member(key!("insert_id"), format!("{id}-{number}").as_str()),
+    }
+}

@@ -1,0 +1,44 @@
+//! A shop's events through the whole daemon to each further vendor: every event has its outcome, none
+//! is dead, and the vendor, which enforces its documented limits, objects to nothing.
+
+use switchyard_tests::daemon::Daemon;
+use switchyard_tests::expect::{SOON, assert_balanced, eventually};
+use switchyard_tests::setup::{Destination, Setup};
+use switchyard_tests::shop;
+use switchyard_tests::stand_in::{StandIn, now_ms};
+
+/// Sends the stream of some visitors to one destination.
+fn check(path: &str, destination: impl FnOnce(&str) -> Destination) {
+    let vendors = StandIn::start();
+    let daemon = Daemon::start(Setup::shop([destination(&vendors.url())]));
+    let events = shop::stream(7, 4, now_ms() - 60_000);
+    events.chunks(20).for_each(|batch| daemon.accept(batch));
+    eventually("every event has its outcome", SOON * 4, || {
+        let counters = daemon.counters("shop/vendor");
+        let ended = ["delivered", "filtered", "dead"].map(|name| counters[name].as_u64().unwrap_or(0));
+        ended.iter().sum::<u64>() == events.len() as u64
+    });
+    let counters = daemon.counters("shop/vendor");
+    assert_balanced(&counters);
+    assert_eq!(counters["dead"], 0, "{counters}");
+    assert!(counters["delivered"].as_u64() > Some(0), "{counters}");
+    assert!(!vendors.requests_to(path).is_empty(), "nothing came to {path}");
+    assert_eq!(vendors.violations(), Vec::<String>::new());
+}
+
+#[test]
+fn amplitude() {
+    check("/amplitude/", |base| {
+        let amplitude = Destination::new("vendor", "amplitude").setting("api_key", "amplitude-key");
+        amplitude.setting("endpoint", format!("{base}/amplitude"))
+    });
+}
+
+#[test]
+fn slack() {
+    check("/slack/", |base| {
+        let slack =
+            Destination::new("vendor", "slack").setting("webhook_url", "https://hooks.slack.com/services/T0/B0/X");
+        slack.setting("endpoint", format!("{base}/slack")).setting("include_unmatched", true)
+    });
+}
