@@ -67,6 +67,31 @@ impl Sdk {
         Running::start(self.command(base_url, write_key, &["--paced"]))
     }
 
+    /// Runs a program that uses the SDK, such as a page of the documentation shows; Node's and Python's
+    /// only.
+    ///
+    /// # Panics
+    /// When the SDK is not installed, or the program fails.
+    pub fn run(self, program: &str) {
+        let mut command = match self {
+            Sdk::Node | Sdk::RudderNode => {
+                let client = if matches!(self, Sdk::Node) { "node" } else { "rudder-node" };
+                let mut command = Command::new("node");
+                command.args(["--input-type=module", "--eval", program]).current_dir(installed(client));
+                command
+            }
+            Sdk::Python | Sdk::RudderPython => {
+                let client = if matches!(self, Sdk::Python) { "python" } else { "rudder-python" };
+                let mut command = Command::new("python3");
+                command.args(["-c", program]).env("PYTHONPATH", installed(client)).env("PYTHONDONTWRITEBYTECODE", "1");
+                command
+            }
+            Sdk::PythonGzip | Sdk::Rust | Sdk::Browser => panic!("{self:?} runs no program"),
+        };
+        without_proxy(&mut command);
+        Running::start(command).end();
+    }
+
     fn command(self, base_url: &str, write_key: &str, mode: &[&str]) -> Command {
         let mut command = match self {
             Sdk::Node => node("node"),
@@ -80,10 +105,14 @@ impl Sdk {
         if matches!(self, Sdk::PythonGzip | Sdk::RudderPython) {
             command.arg("--gzip");
         }
-        // A proxy of the machine has no way back to loopback.
-        command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
+        without_proxy(&mut command);
         command
     }
+}
+
+/// A proxy of the machine has no way back to loopback.
+fn without_proxy(command: &mut Command) {
+    command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
 }
 
 fn node(client: &str) -> Command {
