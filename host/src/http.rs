@@ -69,7 +69,7 @@ async fn accept(
 
 /// Serves until `stop` says true; then takes no more connections, finishes what is open and returns.
 ///
-/// What is open is asked to come again: for [`CLOSING`] every answer says `Connection: close`, so that
+/// What is open is asked to come again: for a moment every answer says `Connection: close`, so that
 /// a client that keeps its connection learns of the end from an answer, not from a reset. What still
 /// is open then is closed between two requests.
 pub async fn serve<H, F>(

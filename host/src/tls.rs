@@ -41,14 +41,16 @@ impl Certificate {
         Ok(Certificate { files: files.clone(), current: Arc::new(Current(RwLock::new(key))) })
     }
 
-    /// Reads the files again.
+    /// Reads the files again. Answers whether the certificate is another.
     ///
     /// # Errors
     /// As [`Certificate::load`]; the certificate stays as it was.
-    pub fn reload(&self) -> anyhow::Result<()> {
+    pub fn reload(&self) -> anyhow::Result<bool> {
         let key = Arc::new(read(&self.files)?);
-        *self.current.0.write().expect("nobody panics while holding the certificate") = key;
-        Ok(())
+        let mut current = self.current.0.write().expect("nobody panics while holding the certificate");
+        let is_another = current.cert != key.cert;
+        *current = key;
+        Ok(is_another)
     }
 
     /// The files.

@@ -15,7 +15,8 @@ use switchyard_tests::stand_in::StandIn;
 const RESTARTS: usize = 20;
 
 fn start(vendors: &StandIn) -> Daemon {
-    Daemon::start(Setup::shop([Destination::webhook("webhook", &vendors.url())]))
+    // In batches, so that the destination keeps up with senders that never rest.
+    Daemon::start(Setup::shop([Destination::webhook("webhook", &vendors.url()).setting("batching", "array")]))
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The configuration: a TOML file, read once into checked types.
 //!
-//! [`raw`] is the file as it is written, [`Config`] is what the daemon works with; nothing outside
+//! `raw` is the file as it is written, [`Config`] is what the daemon works with; nothing outside
 //! this module sees the raw form. A mistake names the file, the line and what would be right.
 //! Nothing here opens sockets or the store.
 

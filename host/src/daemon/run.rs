@@ -272,7 +272,8 @@ async fn watch_certificate(certificate: Option<Certificate>) {
     let Some(certificate) = certificate else { return std::future::pending().await };
     let look = || async {
         match certificate.reload() {
-            Ok(()) => tracing::info!("the changed certificate is in effect"),
+            Ok(true) => tracing::info!("the changed certificate is in effect"),
+            Ok(false) => {}
             Err(error) => tracing::error!("the changed certificate is refused; the one before stays: {error:#}"),
         }
     };
@@ -280,7 +281,7 @@ async fn watch_certificate(certificate: Option<Certificate>) {
     tokio::join!(each_change(first.0, first.1, look), each_change(second.0, second.1, look));
 }
 
-/// Calls `look` after each change of a file in a directory that `concerns` names. Returns only when it cannot be watched.
+/// Calls `look` at once, and after each change of a file in a directory that `concerns` names. Returns only when it cannot be watched.
 async fn each_change<F: Future<Output = ()>>(
     directory: PathBuf,
     concerns: impl Fn(&Path) -> bool + Send + 'static,
@@ -294,8 +295,9 @@ async fn each_change<F: Future<Output = ()>>(
         }
     };
     loop {
+        // The first time too: a change between the start and the watch told nobody.
+        look().await;
         watch.changed().await;
         while tokio::time::timeout(QUIET, watch.changed()).await.is_ok() {}
-        look().await;
     }
 }

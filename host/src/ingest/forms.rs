@@ -29,6 +29,9 @@ pub enum Route<'p> {
 /// What a path takes. Trailing slashes are served, never redirected: SDKs follow with an empty GET.
 pub fn route(path: &str) -> Option<Route<'_>> {
     let path = path.trim_end_matches('/');
+    // Who gives its SDK an address with a slash at the end may send to `//v1/batch`.
+    let doubled = path.bytes().take_while(|byte| *byte == b'/').count().saturating_sub(1);
+    let path = &path[doubled..];
     if let Some(kind) = path.strip_prefix("/v1/pixel/") {
         return kind_of(kind).map(Route::DataPixel);
     }
@@ -259,7 +262,9 @@ mod tests {
         check("/v1/track", single(EventKind::Track));
         check("/v1/alias/", single(EventKind::Alias));
         check("/v1/t", single(EventKind::Track));
-        for batch in ["/v1/batch", "/v1/batch/", "/v1/import", "/v1/b", "/beacon/v1/batch", "/api/s/batch"] {
+        for batch in
+            ["/v1/batch", "/v1/batch/", "//v1/batch", "/v1/import", "/v1/b", "/beacon/v1/batch", "/api/s/batch"]
+        {
             check(batch, Some(Route::Events(Form::Batch)));
         }
         check("/api/s/s2s/identify", single(EventKind::Identify));

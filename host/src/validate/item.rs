@@ -178,7 +178,10 @@ fn is_said(value: &Value<'_>) -> bool {
 fn required(kind: EventKind, fields: &Fields<'_>) -> Result<(), Refusal> {
     let need = |field: &Option<Text<'_>>, code, name| match field {
         Some(_) => Ok(()),
-        None => Err((code, format!("a {kind} needs `{name}`"))),
+        None => {
+            let article = if matches!(kind, EventKind::Alias | EventKind::Identify) { "an" } else { "a" };
+            Err((code, format!("{article} {kind} needs `{name}`")))
+        }
     };
     match kind {
         EventKind::Track => need(&fields.event, "missing_event", "event")?,
