@@ -2,6 +2,7 @@
 //! a request in, an answer and a list of objections out.
 
 mod amplitude;
+mod braze;
 mod ga4;
 mod hubspot;
 mod mixpanel;
@@ -30,6 +31,9 @@ pub fn answer(request: &Recorded) -> VendorAnswer {
         "/amplitude/identify" => amplitude::identify(request),
         "/amplitude/groupidentify" => amplitude::group_identify(request),
         "/amplitude/usermap" => amplitude::user_map(request),
+        "/braze/users/track" => braze::track(request),
+        "/braze/users/identify" => braze::identify(request),
+        "/braze/users/merge" => braze::merge(request),
         "/ga4/mp/collect" => ga4::answer(request),
         "/mixpanel/import" => mixpanel::import(request),
         "/mixpanel/track" => mixpanel::track(request),

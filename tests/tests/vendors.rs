@@ -35,6 +35,14 @@ fn amplitude() {
 }
 
 #[test]
+fn braze() {
+    check("/braze/", |base| {
+        let braze = Destination::new("vendor", "braze").setting("api_key", "braze-key");
+        braze.setting("endpoint", format!("{base}/braze"))
+    });
+}
+
+#[test]
 fn slack() {
     check("/slack/", |base| {
         let slack =
