@@ -61,6 +61,12 @@ fn refusal(event: &Event, code: &'static str, message: String) -> Rejection {
 /// place among the accepted ones. What is refused moves to the rejected items.
 pub fn apply<'r>(checked: &mut Checked, rules_of: impl Fn(usize) -> Option<&'r SourceRules>) -> Applied {
     let mut applied = Applied::default();
+    let count = checked.accepted.len();
+    if (0..count).all(|at| rules_of(at).is_none()) {
+        // The usual case: nothing moves.
+        applied.kept.extend(0..count);
+        return applied;
+    }
     let places = checked.accepted_places();
     let (mut accepted, mut repairs, mut keys) = (Vec::new(), Vec::new(), Vec::new());
     let events = std::mem::take(&mut checked.accepted).into_iter();
