@@ -318,6 +318,13 @@ impl Checker<'_> {
             backoff_ms_min: raw.backoff_ms_min.unwrap_or(1_000),
             backoff_ms_max: raw.backoff_ms_max.unwrap_or(300_000),
             stored_requests_max: raw.stored_requests_max.unwrap_or(1_000),
+            order: raw.order,
+            order_held_max: raw.order_held_max.unwrap_or(1_000),
+            events_per_second: raw.events_per_second,
+            requests_per_second: raw.requests_per_second,
+            breaker_failures: raw.breaker_failures.unwrap_or(5),
+            breaker_failure_share: raw.breaker_failure_share.unwrap_or(0.5),
+            breaker_open_ms_max: raw.breaker_open_ms_max.unwrap_or(30_000),
         };
         for (key, value) in [
             ("concurrency", limits.concurrency as u64),
@@ -326,10 +333,26 @@ impl Checker<'_> {
             ("attempts_max", u64::from(limits.attempts_max)),
             ("backoff_ms_min", limits.backoff_ms_min),
             ("stored_requests_max", limits.stored_requests_max),
+            ("order_held_max", limits.order_held_max),
+            ("breaker_failures", u64::from(limits.breaker_failures)),
         ] {
             if value == 0 {
                 return Err(self.wrong(offset, format!("delivery.{key} is 0: it must be at least 1")));
             }
+        }
+        for (key, value) in
+            [("events_per_second", limits.events_per_second), ("requests_per_second", limits.requests_per_second)]
+        {
+            // One in a day is the slowest that makes sense.
+            if value.is_some_and(|value| !value.is_finite() || value < 1.0 / 86_400.0) {
+                return Err(
+                    self.wrong(offset, format!("delivery.{key} must be more than 0; leave it out for no limit"))
+                );
+            }
+        }
+        if !(limits.breaker_failure_share > 0.0 && limits.breaker_failure_share <= 1.0) {
+            let message = "delivery.breaker_failure_share must be more than 0, and at most 1".to_string();
+            return Err(self.wrong(offset, message));
         }
         if limits.backoff_ms_max < limits.backoff_ms_min {
             let message = "delivery.backoff_ms_max is smaller than delivery.backoff_ms_min".to_string();

@@ -17,6 +17,7 @@ use std::sync::Arc;
 pub use address::AddressRange;
 
 use crate::event::EventKind;
+use crate::plugin::manifest::Order;
 use crate::queue::{DestinationId, PipelineId};
 
 /// A checked configuration.
@@ -244,6 +245,20 @@ pub struct DeliveryLimits {
     pub backoff_ms_max: u64,
     /// Stored requests before new events wait in the queue.
     pub stored_requests_max: u64,
+    /// The order that deliveries keep; None: what the plugin needs.
+    pub order: Option<Order>,
+    /// Stored requests of one user before her order is given up.
+    pub order_held_max: u64,
+    /// Events sent a second, at most.
+    pub events_per_second: Option<f64>,
+    /// Requests sent a second, at most.
+    pub requests_per_second: Option<f64>,
+    /// Failures in a row that open the circuit breaker.
+    pub breaker_failures: u32,
+    /// The share of failures that opens the circuit breaker, from 0 to 1.
+    pub breaker_failure_share: f64,
+    /// The breaker is open at most so long before a probe, in milliseconds.
+    pub breaker_open_ms_max: u64,
 }
 
 /// A mistake in the configuration.

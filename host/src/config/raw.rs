@@ -4,6 +4,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Validation, ViolationAction};
+use crate::plugin::manifest::Order;
 
 type Text = Spanned<String>;
 
@@ -141,4 +142,11 @@ pub(super) struct RawDelivery {
     pub backoff_ms_min: Option<u64>,
     pub backoff_ms_max: Option<u64>,
     pub stored_requests_max: Option<u64>,
+    pub order: Option<Order>,
+    pub order_held_max: Option<u64>,
+    pub events_per_second: Option<f64>,
+    pub requests_per_second: Option<f64>,
+    pub breaker_failures: Option<u32>,
+    pub breaker_failure_share: Option<f64>,
+    pub breaker_open_ms_max: Option<u64>,
 }

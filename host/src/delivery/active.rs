@@ -2,17 +2,17 @@
 //! in place of secrets, and its client. Replaced whole when any of it changes; a batch keeps the one
 //! it began with.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::Destination;
 use crate::plugin::handles::Handles;
-use crate::plugin::manifest::Manifest;
+use crate::plugin::manifest::{Manifest, Order};
 use crate::plugin::revision::Revision;
 use crate::send::client::Client;
 use crate::send::egress::{Grants, host_of};
 
 /// A destination ready to work.
+#[derive(Clone)]
 pub struct Active {
     /// As configured.
     pub destination: Arc<Destination>,
@@ -22,6 +22,8 @@ pub struct Active {
     pub trouble: Option<String>,
     /// Sends its requests.
     pub client: Client,
+    /// Whether nothing is delivered until it is resumed.
+    pub paused: bool,
 }
 
 /// A revision with the settings it is called with.
@@ -48,7 +50,26 @@ impl Active {
             Ok(guest) => (Some(guest), None),
             Err(trouble) => (None, Some(trouble)),
         };
-        Active { destination, guest, trouble, client }
+        Active { paused: destination.paused, destination, guest, trouble, client }
+    }
+
+    /// The same, paused by the operator or not; what the configuration pauses stays so.
+    pub fn paused_by_operator(&self, paused: bool) -> Active {
+        Active { paused: paused || self.destination.paused, ..self.clone() }
+    }
+
+    /// Who paused it.
+    pub fn pause_reason(&self) -> String {
+        match self.destination.paused {
+            true => "by the configuration".to_string(),
+            false => format!("by the operator: `switchyard resume {}` lets it go on", self.destination.id),
+        }
+    }
+
+    /// The order that its deliveries keep: the operator's word, else what the plugin needs.
+    pub fn order(&self) -> Order {
+        let of_plugin = || self.guest.as_ref().map_or(Order::None, |guest| guest.revision.manifest().order);
+        self.destination.delivery.order.unwrap_or_else(of_plugin)
     }
 }
 
@@ -82,65 +103,4 @@ pub fn missing_grants(destination: &Destination, manifest: &Manifest) -> Vec<Str
         .map(|named| named.to_ascii_lowercase())
         .filter(|host| !destination.allowed_hosts.contains(host))
         .collect()
-}
-
-/// Lanes of a destination: each lane's latest request, so that the next one waits for it.
-#[derive(Default)]
-pub struct Lanes {
-    tails: HashMap<String, tokio::sync::watch::Receiver<()>>,
-}
-
-/// A request's place in its lane. The next in the lane starts when this is dropped.
-pub struct Turn {
-    before: Option<tokio::sync::watch::Receiver<()>>,
-    _done: tokio::sync::watch::Sender<()>,
-}
-
-impl Lanes {
-    /// Lanes that are remembered before those that are free are forgotten.
-    const SWEEP_AT: usize = 1_024;
-
-    /// Takes the next place in a lane. Call in the order of the plan.
-    pub fn take_turn(&mut self, lane: &str) -> Turn {
-        if self.tails.len() >= Lanes::SWEEP_AT {
-            self.tails.retain(|_, tail| tail.has_changed().is_ok());
-        }
-        let (done, tail) = tokio::sync::watch::channel(());
-        let before = self.tails.insert(lane.to_string(), tail);
-        Turn { before, _done: done }
-    }
-}
-
-impl Turn {
-    /// Completes when all earlier requests of the lane have ended.
-    pub async fn come(&mut self) {
-        if let Some(mut before) = self.before.take() {
-            // The sender is dropped, never used: an error is the signal.
-            let _ = before.changed().await;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_lane_has_one_request_at_a_time_in_order() {
-        let mut lanes = Lanes::default();
-        let mut first = lanes.take_turn("a");
-        let mut second = lanes.take_turn("a");
-        let mut other = lanes.take_turn("b");
-        first.come().await;
-        other.come().await;
-        {
-            let waits = second.come();
-            tokio::pin!(waits);
-            assert!((&mut waits).now_or_never().is_none());
-            drop(first);
-            waits.await;
-        }
-    }
 }

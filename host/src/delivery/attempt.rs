@@ -3,24 +3,28 @@
 //! A request that the vendor refuses as a whole is halved down to the culprit, with a bound on the
 //! extra requests. Nothing here touches the store.
 
-use std::sync::Arc;
-
-use tokio::sync::Semaphore;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::active::{Active, ActiveGuest};
 use super::end::{End, NewStored};
 use super::guest::Guests;
+use super::lanes::{self, Lanes};
+use super::limiter::{Limiter, Load};
 use super::live::{Live, Step};
 use super::payload::{Payload, StoredPlan, StoredSend};
 use super::retry::{self, Next, Tries};
 use super::verdict::{self, Reading};
+use crate::plugin::manifest::Order;
 use crate::plugin::plan::{Fate, Judgement, Request, Response, Verdict};
-use crate::queue::{Death, Delivery, Note, Outcome};
+use crate::queue::{Death, Delivery, Lane, Note, Outcome};
 use crate::send::auth;
 use crate::send::client::{Answer, Outgoing, SendError};
 
-/// Extra requests that halving one refused request may cost. 64 finds three culprits among 2,000.
-const SPLIT_REQUESTS_MAX: u32 = 64;
+/// Extra requests that halving one refused request may cost at a time: so many, and one for every two
+/// events of it. Finds five culprits among 100. What it does not find is searched for at the next
+/// attempt.
+const SPLIT_REQUESTS_MIN: u32 = 64;
 
 /// Follow-ups of one planned request. Source: the contract (wit).
 const STEPS_MAX: u8 = 4;
@@ -36,8 +40,12 @@ pub struct Attempts {
     pub guest: ActiveGuest,
     /// Calls plugins.
     pub guests: Guests,
-    /// Bounds the requests in flight.
-    pub permits: Arc<Semaphore>,
+    /// Bounds the requests in flight, and their rate.
+    pub limiter: Arc<Limiter>,
+    /// The order that deliveries keep.
+    pub order: Order,
+    /// The lanes of the destination.
+    pub lanes: Arc<Mutex<Lanes>>,
     /// Milliseconds since 1970.
     pub now: crate::clock::Clock,
     /// Who watches.
@@ -45,6 +53,7 @@ pub struct Attempts {
 }
 
 /// A request and its history.
+#[derive(Clone, Debug)]
 pub struct Work {
     /// Its covers are positions in the deliveries.
     pub request: Request,
@@ -52,6 +61,15 @@ pub struct Work {
     pub tries: Tries,
     /// How many answers led to it.
     pub step: u8,
+    /// The key of the planned request that it is, or follows from.
+    pub origin_key: String,
+}
+
+impl Work {
+    /// A planned request that was not sent yet.
+    pub fn new(request: Request) -> Work {
+        Work { origin_key: request.key.clone(), request, tries: Tries::default(), step: 0 }
+    }
 }
 
 /// What an attempt says of the destination as a whole.
@@ -63,8 +81,18 @@ pub struct Health {
     pub failed: u32,
     /// Nothing more before this time: milliseconds since 1970.
     pub slow_until_ms: Option<u64>,
-    /// Nothing more until it works again, and why.
-    pub pause: Option<String>,
+    /// Nothing more for now, and why.
+    pub pause: Option<Pause>,
+}
+
+/// Why a destination stops.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pause {
+    /// The vendor does not accept the credentials. Stored requests are tried as they fall due, and the
+    /// first that works ends the pause.
+    Credentials(String),
+    /// The plugin asked for it: until the operator resumes, or settings or plugin change.
+    Plugin(String),
 }
 
 impl Health {
@@ -80,7 +108,7 @@ impl Health {
 impl Attempts {
     /// Sends one request and halves it where it must be.
     pub async fn carry_out(&self, deliveries: &[Delivery], work: Work) -> (End, Health) {
-        let mut budget = SPLIT_REQUESTS_MAX;
+        let mut budget = SPLIT_REQUESTS_MIN + work.request.covers.len() as u32 / 2;
         let mut end = End::default();
         let mut health = Health::default();
         let mut pending = vec![work];
@@ -88,18 +116,18 @@ impl Attempts {
             let (attempt, split) = self.attempt(deliveries, &work, &mut health).await;
             end.join(attempt);
             let Some(answer) = split else { continue };
-            let halves = if budget >= 2 { self.halves(deliveries, &work).await } else { None };
-            match halves {
-                Some((halves, halved)) => {
-                    budget = budget.saturating_sub(halves.len() as u32);
-                    end.join(halved);
-                    pending.extend(halves.into_iter().rev());
-                }
-                None => {
-                    let detail = "the vendor refused the request, and it could not be halved further".to_string();
-                    let death = self.death("vendor_refused_batch", detail, &work, Some(&answer));
-                    end.join(self.dead(deliveries, &work, death));
-                }
+            if work.request.covers.len() < 2 {
+                let detail = "the vendor refused the request, and it cannot be halved further".to_string();
+                let death = self.death("vendor_refused_batch", detail, &work, Some(&answer));
+                end.join(self.dead(deliveries, &work, death));
+            } else if budget < 2 {
+                let why = format!("refused as a whole, and the culprit is not found yet: {}", shown(&answer));
+                end.join(self.again(deliveries, &work, positions(&work.request), None, &why, Some(&answer)));
+            } else {
+                let (halves, halved) = self.halves(deliveries, &work).await;
+                budget = budget.saturating_sub(halves.len() as u32);
+                end.join(halved);
+                pending.extend(halves.into_iter().rev());
             }
         }
         (end, health)
@@ -107,7 +135,7 @@ impl Attempts {
 
     /// One attempt. The second part is set when the request must be halved; it has then no end yet.
     async fn attempt(&self, deliveries: &[Delivery], work: &Work, health: &mut Health) -> (End, Option<Answer>) {
-        let permit = self.permits.acquire().await.expect("the permits are never closed");
+        let permit = self.limiter.acquire(work.request.covers.len(), &self.now).await;
         let now_ms = (self.now)();
         let sent = match auth::apply(&work.request, &self.guest.handles, now_ms) {
             Ok(signed) => {
@@ -125,6 +153,7 @@ impl Attempts {
             }
         };
         drop(permit);
+        self.limiter.take(load_of(&sent), (self.now)());
         match sent {
             Ok(answer) => self.read(deliveries, work, answer, health).await,
             Err(SendError::Refused(refused)) => {
@@ -157,18 +186,24 @@ impl Attempts {
             self.tell(deliveries, positions(&work.request), "halved", work, Some(&answer), String::new());
             return (end, Some(answer));
         }
-        let asked_ms = retry::retry_after_ms(&answer.headers, (self.now)());
+        let now_ms = (self.now)();
+        let is_retry = reading == Reading::Retry;
+        let asked_ms = if is_retry { retry::asked_ms(&answer.headers, now_ms) } else { None };
+        let slow_ms = match answer.status {
+            429 => asked_ms,
+            _ => retry::exhausted_ms(&answer.headers, now_ms),
+        };
         match reading {
+            // The vendor works, and says when it takes more.
+            Reading::Retry if slow_ms.is_some() => {}
             Reading::Retry => health.failed += 1,
             Reading::AuthExpired => {}
             _ => health.worked += 1,
         }
-        if answer.status == 429 {
-            health.slow_until_ms = health.slow_until_ms.max(asked_ms.map(|asked| (self.now)().saturating_add(asked)));
-        }
+        health.slow_until_ms = health.slow_until_ms.max(slow_ms.map(|slow_ms| now_ms.saturating_add(slow_ms)));
         health.slow_until_ms = health.slow_until_ms.max(judgement.slow_until_ms);
         if let Some(pause) = &judgement.pause {
-            health.pause = Some(pause.clone());
+            health.pause = Some(Pause::Plugin(pause.clone()));
         }
         let sorted = self.sort(work, &answer, reading, verdicts, health);
         (self.ends(deliveries, work, &answer, sorted, judgement.follow_ups, asked_ms), None)
@@ -220,13 +255,11 @@ impl Attempts {
                 Verdict::Reject(reason) => {
                     sorted.parts.push((at, Outcome::Dead(self.death("vendor_refused", reason, work, Some(answer)))));
                 }
-                Verdict::RetryAfterMs(wait_ms) => {
-                    sorted.again.push(at);
-                    sorted.wait_ms = sorted.wait_ms.max(wait_ms);
-                }
+                Verdict::RetryAfterMs(wait_ms) => sorted.again.entry(wait_ms).or_default().push(at),
                 Verdict::AuthExpired => {
-                    sorted.again.push(at);
-                    health.pause = Some(format!("the vendor does not accept the credentials: {}", shown(answer)));
+                    sorted.again.entry(None).or_default().push(at);
+                    let why = format!("the vendor does not accept the credentials: {}", shown(answer));
+                    health.pause = Some(Pause::Credentials(self.without_secrets(why)));
                 }
             }
         }
@@ -258,18 +291,17 @@ impl Attempts {
             }
         }
         end.parts = sorted.parts;
-        if !sorted.again.is_empty() {
-            let wait_ms = sorted.wait_ms.max(asked_ms);
-            end.join(self.again(deliveries, work, sorted.again, wait_ms, &shown(answer), Some(answer)));
+        for (wait_ms, covers) in sorted.again {
+            end.join(self.again(deliveries, work, covers, wait_ms.max(asked_ms), &shown(answer), Some(answer)));
         }
         for request in follow_ups {
-            end.join(self.follow_up(work, request));
+            end.join(self.follow_up(deliveries, work, request));
         }
         end
     }
 
     /// The next step of a chain: stored first, sent once it is durable.
-    fn follow_up(&self, work: &Work, request: Request) -> End {
+    fn follow_up(&self, deliveries: &[Delivery], work: &Work, request: Request) -> End {
         let covers = positions(&request);
         let step = work.step + 1;
         if step > STEPS_MAX {
@@ -277,12 +309,35 @@ impl Attempts {
             let death = self.death("plugin_fault", detail, work, None);
             return End::all(covers, Outcome::Dead(death));
         }
-        let renumbered = renumber(&request);
-        let send = StoredSend::new(&renumbered, self.revision(), step, Tries::default());
-        End {
-            stored: vec![NewStored { payload: Payload::Send(Box::new(send)), due_ms: (self.now)(), covers }],
-            ..End::default()
-        }
+        let next = Work { request, tries: Tries::default(), step, origin_key: work.origin_key.clone() };
+        End { stored: vec![self.stored(deliveries, &next, (self.now)())], ..End::default() }
+    }
+
+    /// A request that may not go because one of its lanes is held by an earlier one: stored behind it.
+    pub fn held(&self, deliveries: &[Delivery], work: &Work) -> End {
+        let covers = positions(&work.request);
+        let detail = "an earlier request of its lane waits for another attempt".to_string();
+        let note = self.note("held", work, None, detail.clone());
+        self.tell(deliveries, covers.clone(), "held", work, None, detail);
+        End { notes: vec![(covers, note)], stored: vec![self.stored(deliveries, work, (self.now)())], ..End::default() }
+    }
+
+    /// The request as it is stored: with the same bytes.
+    fn stored(&self, deliveries: &[Delivery], work: &Work, due_ms: u64) -> NewStored {
+        let covers = positions(&work.request);
+        let request = renumber(&work.request);
+        let send = StoredSend::new(&request, &work.origin_key, self.revision(), work.step, work.tries);
+        NewStored { lanes: self.lanes_of(deliveries, work), payload: Payload::Send(Box::new(send)), due_ms, covers }
+    }
+
+    /// The lanes of the destination, for a moment.
+    pub fn lock_lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().expect("nobody panics while holding the lanes")
+    }
+
+    /// The lanes that a request stands in.
+    pub fn lanes_of(&self, deliveries: &[Delivery], work: &Work) -> Vec<Lane> {
+        lanes::of(self.order, Some(&work.request), positions(&work.request), deliveries)
     }
 
     /// Another attempt later for some of the events, or their end.
@@ -312,36 +367,30 @@ impl Attempts {
                 return self.dead_of(deliveries, work, covers, death);
             }
         };
-        let whole = covers.len() == work.request.covers.len();
-        let payload = if whole {
-            Payload::Send(Box::new(StoredSend::new(&renumber(&work.request), self.revision(), work.step, tries)))
+        let stored = if covers.len() == work.request.covers.len() {
+            self.stored(deliveries, &Work { tries, ..work.clone() }, due_ms)
         } else {
-            Payload::Plan(StoredPlan { key: Some(work.request.key.clone()), tries })
+            let payload = Payload::Plan(StoredPlan { key: Some(work.origin_key.clone()), tries });
+            let lanes = lanes::of(self.order, Some(&work.request), covers.iter().copied(), deliveries);
+            NewStored { payload, due_ms, covers: covers.clone(), lanes }
         };
         let detail = format!("attempt {} failed, again in {} ms: {why}", tries.attempts, due_ms.saturating_sub(now_ms));
         let note = self.note("retry", work, answer, detail.clone());
         self.tell(deliveries, covers.clone(), "retry", work, answer, detail);
-        End {
-            notes: vec![(covers.clone(), note)],
-            stored: vec![NewStored { payload, due_ms, covers }],
-            ..End::default()
-        }
+        End { notes: vec![(covers, note)], stored: vec![stored], ..End::default() }
     }
 
     /// Plans the two halves of a refused request again, for that request only.
-    async fn halves(&self, deliveries: &[Delivery], work: &Work) -> Option<(Vec<Work>, End)> {
+    async fn halves(&self, deliveries: &[Delivery], work: &Work) -> (Vec<Work>, End) {
         let covers = positions(&work.request);
-        if covers.len() < 2 {
-            return None;
-        }
         let mut halves = Vec::new();
         let mut end = End::default();
         for half in covers.chunks(covers.len().div_ceil(2)) {
-            let (works, planned) = self.plan_again(deliveries, half, Some(&work.request.key), work.tries).await;
-            halves.extend(works.into_iter().map(|each| Work { step: work.step, ..each }));
+            let (works, planned) = self.plan_again(deliveries, half, Some(&work.origin_key), work.tries).await;
+            halves.extend(works);
             end.join(planned);
         }
-        Some((halves, end))
+        (halves, end)
     }
 
     /// Plans some of the deliveries again; only requests of `key` are kept, when it is given.
@@ -373,7 +422,7 @@ impl Attempts {
                 spoken_of[*cover as usize] = true;
                 *cover = covers[*cover as usize] as u32;
             }
-            works.push(Work { request, tries, step: 0 });
+            works.push(Work { tries, ..Work::new(request) });
         }
         for (at, _) in covers.iter().zip(&spoken_of).filter(|(_, spoken_of)| !**spoken_of) {
             let death = Death {
@@ -405,7 +454,7 @@ impl Attempts {
                 let note = self.plain_note("deferred", format!("until {due_ms}"));
                 let payload = Payload::replay();
                 End {
-                    stored: vec![NewStored { payload, due_ms, covers: vec![at] }],
+                    stored: vec![NewStored { payload, due_ms, covers: vec![at], lanes: Vec::new() }],
                     notes: vec![(vec![at], note)],
                     ..End::default()
                 }
@@ -534,8 +583,8 @@ impl Attempts {
 #[derive(Default)]
 struct Sorted {
     parts: Vec<(usize, Outcome)>,
-    again: Vec<usize>,
-    wait_ms: Option<u64>,
+    /// What is tried again, by the wait that the judge asks for.
+    again: BTreeMap<Option<u64>, Vec<usize>>,
 }
 
 type OutcomeIs = fn(&Outcome) -> bool;
@@ -552,6 +601,16 @@ fn reason(outcome: &Outcome) -> &str {
         Outcome::Delivered => "",
         Outcome::Filtered { reason } => reason,
         Outcome::Dead(death) => &death.detail,
+    }
+}
+
+/// What an answer, or none, says of the load that the vendor bears.
+fn load_of(sent: &Result<Answer, SendError>) -> Load {
+    match sent {
+        Ok(answer) if matches!(answer.status, 429 | 503) => Load::TooMuch,
+        Ok(answer) if answer.status < 500 => Load::Bears(answer.took_ms),
+        Err(SendError::Timeout(_)) => Load::TooMuch,
+        _ => Load::Unknown,
     }
 }
 

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::payload::Payload;
-use crate::queue::{Change, Death, Delivery, Note, Outcome, RequestId, Settlement, StoredRequest};
+use crate::queue::{Change, Death, Delivery, Lane, Note, Outcome, RequestId, Settlement, StoredRequest};
 
 /// How one request ended, so far, for the events it covers.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,8 @@ pub struct NewStored {
     pub due_ms: u64,
     /// The deliveries it carries, by position.
     pub covers: Vec<usize>,
+    /// The lanes it stands in.
+    pub lanes: Vec<Lane>,
 }
 
 impl End {
@@ -93,7 +95,7 @@ pub fn settlement(
         };
         let covers = stored.covers.iter().map(|at| deliveries[*at].id).collect();
         let payload: Bytes = stored.payload.encode();
-        changes.push(Change::Put(StoredRequest { id, due_ms: stored.due_ms, covers, payload }));
+        changes.push(Change::Put(StoredRequest { id, due_ms: stored.due_ms, covers, lanes: stored.lanes, payload }));
     }
     Settlement { changes }
 }
@@ -187,7 +189,7 @@ mod tests {
     }
 
     fn waiting(covers: &[usize]) -> NewStored {
-        NewStored { payload: Payload::replay(), due_ms: 5, covers: covers.to_vec() }
+        NewStored { payload: Payload::replay(), due_ms: 5, covers: covers.to_vec(), lanes: vec![] }
     }
 
     /// The changes in short: what, which, how.

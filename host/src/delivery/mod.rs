@@ -2,20 +2,31 @@
 //!
 //! Each destination has a runtime of its own ([`runtime`]): a task that owns its feed, takes
 //! deliveries, routes them, has them planned, carries requests out, and settles what came of them.
-//! What is decided on the way is pure: [`group`], [`verdict`], [`retry`], [`end`].
+//! What is decided on the way is pure: [`group`], [`verdict`], [`retry`], [`end`], [`breaker`],
+//! [`pace`] and the adapting limit of [`limiter`].
 //!
 //! Invariants:
 //! - A delivery handed out is settled exactly once, or handed out again after a restart.
 //! - A destination waits only for itself: its own task, permits, client and place in the queue.
 //! - The unit of retry is the request, with the same bytes; accepted requests are not sent again.
+//! - In a lane ([`lanes`]) nothing overtakes what came before, retries included, until the bound at
+//!   which order is given up.
 
 pub mod active;
 pub mod attempt;
+pub mod breaker;
+pub mod carry;
 pub mod end;
 pub mod group;
 pub mod guest;
+pub mod lanes;
+pub mod limiter;
 pub mod live;
+pub mod pace;
 pub mod payload;
 pub mod retry;
 pub mod runtime;
 pub mod verdict;
+
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,9 @@ pub struct StoredSend {
     covers: Vec<u32>,
     lane: Option<String>,
     tag: String,
+    /// The key of the planned request that it follows from; empty: its own.
+    #[serde(default)]
+    pub origin_key: String,
     /// The revision that planned it.
     pub revision: String,
     /// How many answers led to it: 0 for a planned request, n for the n-th follow-up.
@@ -59,8 +62,9 @@ pub struct Unreadable(String);
 
 impl StoredSend {
     /// A request as it is stored. Its covers count in the stored request's deliveries.
-    pub fn new(request: &Request, revision: String, step: u8, tries: Tries) -> StoredSend {
+    pub fn new(request: &Request, origin_key: &str, revision: String, step: u8, tries: Tries) -> StoredSend {
         StoredSend {
+            origin_key: origin_key.to_string(),
             key: request.key.clone(),
             method: request.method.clone(),
             url: request.url.clone(),
@@ -134,10 +138,13 @@ mod tests {
             tag: Bytes::from_static(b"\x01"),
         };
         let tries = Tries { attempts: 3, first_failure_ms: 77 };
-        let stored = Payload::Send(Box::new(StoredSend::new(&request, "abc".into(), 1, tries))).encode();
+        let stored = Payload::Send(Box::new(StoredSend::new(&request, "lookup", "abc".into(), 1, tries))).encode();
         let Payload::Send(read) = Payload::decode(&stored).unwrap() else { panic!("a Send") };
         assert_eq!(read.request().unwrap(), request);
-        assert_eq!((read.tries, read.step, read.revision.as_str()), (tries, 1, "abc"));
+        assert_eq!(
+            (read.tries, read.step, read.revision.as_str(), read.origin_key.as_str()),
+            (tries, 1, "abc", "lookup")
+        );
         assert_eq!(Payload::decode(&Payload::replay().encode()).unwrap(), Payload::replay());
     }
 

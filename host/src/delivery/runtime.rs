@@ -1,30 +1,30 @@
 //! The runtime of one destination: one task that owns the feed and everything that is in flight.
 //!
 //! It takes new deliveries while requests in flight leave room and the vendor works; what failed is
-//! stored and comes back when it is due. A vendor that fails again and again gets nothing new until
-//! one of the stored requests goes through: they are the probes.
+//! stored and comes back when it is due. While the circuit breaker is half open one request goes, a
+//! stored one that is due, or a new one where none is stored: it is the probe.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::active::{Active, Lanes, Turn};
-use super::attempt::{Attempts, Health, Work};
+use super::active::Active;
+use super::attempt::{Attempts, Health, Pause, Work};
+use super::breaker::{Allows, Breaker};
+use super::carry::{Carried, Go, Start, carry, carry_stored};
 use super::end::{self, End, Origin};
 use super::group::groups;
 use super::guest::{Guests, Planned};
+use super::lanes::{self, Group, Lanes};
+use super::limiter::Limiter;
 use super::live::{Live, Step};
-use super::payload::Payload;
-use super::retry::Tries;
 use crate::clock::Clock;
-use crate::queue::{Death, Delivery, Feed, Note, Outcome, Settler, StoreError, StoredRequest};
+use crate::config::DeliveryLimits;
+use crate::plugin::manifest::Order;
+use crate::queue::{Delivery, Feed, Note, Outcome, Settler, StoreError};
 use crate::transformation::{self, Routing};
-
-/// Failures in a row after which nothing new is sent until something works again.
-const FAILURES_IN_A_ROW_MAX: u32 = 5;
 
 /// JSON bytes of one batch: what a guest of 64 MiB holds several times over.
 const BATCH_BYTES_MAX: usize = 4 << 20;
@@ -39,8 +39,14 @@ pub struct RuntimeStatus {
     pub state: String,
     /// Why, when it does not work.
     pub why: String,
+    /// `closed`, `open`, `half-open`: whether the circuit breaker lets requests through.
+    pub breaker: &'static str,
     /// Groups of requests in flight.
     pub in_flight: usize,
+    /// Requests that may be in flight now; it adapts to what the vendor bears.
+    pub concurrency: usize,
+    /// Requests for which the order of a user was given up since the start.
+    pub order_given_up: u64,
     /// The revision that plans, first 12 digits.
     pub revision: String,
 }
@@ -64,20 +70,21 @@ pub struct Runtime {
     active: watch::Receiver<Arc<Active>>,
     stop: watch::Receiver<bool>,
     status: Arc<Mutex<RuntimeStatus>>,
-    permits: Arc<Semaphore>,
-    permits_count: usize,
+    limiter: Arc<Limiter>,
+    limits: DeliveryLimits,
     tasks: JoinSet<TaskEnd>,
-    lanes: Lanes,
+    lanes: Arc<Mutex<Lanes>>,
     planning: bool,
-    failures_in_a_row: u32,
+    breaker: Breaker,
     not_before_ms: u64,
-    pause: Option<String>,
+    pause: Option<Pause>,
+    order_given_up: u64,
 }
 
 /// What a task of the runtime comes back with.
 enum TaskEnd {
     Planned(Box<(Arc<Attempts>, Vec<Delivery>, Planned)>),
-    Carried { origin: Origin, deliveries: Vec<Delivery>, end: End, health: Health },
+    Carried(Box<Carried>),
 }
 
 /// What woke the loop.
@@ -96,22 +103,23 @@ impl Runtime {
         stop: watch::Receiver<bool>,
         status: Arc<Mutex<RuntimeStatus>>,
     ) -> Runtime {
-        let concurrency = active.borrow().destination.delivery.concurrency;
+        let limits = active.borrow().destination.delivery.clone();
         Runtime {
             shared,
             settler: feed.settler(),
+            lanes: Arc::new(Mutex::new(Lanes::new(feed.lanes()))),
             feed,
             active,
             stop,
             status,
-            permits: Arc::new(Semaphore::new(concurrency)),
-            permits_count: concurrency,
+            limiter: Arc::new(Limiter::new(&limits)),
+            limits,
             tasks: JoinSet::new(),
-            lanes: Lanes::default(),
             planning: false,
-            failures_in_a_row: 0,
+            breaker: Breaker::default(),
             not_before_ms: 0,
             pause: None,
+            order_given_up: 0,
         }
     }
 
@@ -135,8 +143,8 @@ impl Runtime {
         let deadline = tokio::time::Instant::now() + grace;
         // What is planned but not sent is left to the next start; what is sent is waited for.
         while let Ok(Some(task)) = tokio::time::timeout_at(deadline, self.tasks.join_next()).await {
-            if let Ok(TaskEnd::Carried { origin, deliveries, end, .. }) = task {
-                self.settle(origin, &deliveries, end).await?;
+            if let Ok(TaskEnd::Carried(carried)) = task {
+                self.settle_carried(*carried).await?;
             }
         }
         self.tasks.shutdown().await;
@@ -146,14 +154,13 @@ impl Runtime {
     fn take_up_active(&mut self) {
         if self.active.has_changed().unwrap_or(false) {
             let active = self.active.borrow_and_update().clone();
-            let concurrency = active.destination.delivery.concurrency;
-            if concurrency != self.permits_count {
-                self.permits = Arc::new(Semaphore::new(concurrency));
-                self.permits_count = concurrency;
+            if active.destination.delivery != self.limits {
+                self.limits = active.destination.delivery.clone();
+                self.limiter = Arc::new(Limiter::new(&self.limits));
             }
-            // A new revision or new settings may have mended what was wrong.
+            // A new revision, new settings or the operator may have mended what was wrong.
             self.pause = None;
-            self.failures_in_a_row = 0;
+            self.breaker = Breaker::default();
             self.not_before_ms = 0;
         }
     }
@@ -187,26 +194,36 @@ impl Runtime {
     /// When there may be something to do without a signal: milliseconds since 1970.
     fn next_timer_ms(&self) -> Option<u64> {
         let active = self.active.borrow();
-        if active.guest.is_none() || active.destination.paused {
+        if active.guest.is_none() || active.paused {
             return None;
         }
-        let room = if self.is_failing() { self.tasks.is_empty() } else { self.tasks.len() < self.in_flight_max() };
-        let due_ms = self.feed.next_due_ms().filter(|_| room).map(|due_ms| due_ms.max(self.not_before_ms));
-        let new_ms = (self.feed.has_next() && room && !self.planning && self.not_before_ms > (self.shared.now)())
-            .then_some(self.not_before_ms);
+        let now_ms = (self.shared.now)();
+        let (gate_ms, room) = match self.allows(now_ms)? {
+            Allows::All => (0, self.tasks.len() < self.in_flight_max()),
+            Allows::Probe => (0, self.tasks.is_empty()),
+            Allows::NothingBefore(at_ms) => (at_ms, self.tasks.is_empty()),
+        };
+        let gate_ms = gate_ms.max(self.not_before_ms);
+        let due_ms = self.feed.next_due_ms().filter(|_| room).map(|due_ms| due_ms.max(gate_ms));
+        let new_ms = (self.feed.has_next() && room && !self.planning && gate_ms > now_ms).then_some(gate_ms);
         match (due_ms, new_ms) {
             (Some(due_ms), Some(new_ms)) => Some(due_ms.min(new_ms)),
             (due_ms, new_ms) => due_ms.or(new_ms),
         }
     }
 
-    fn in_flight_max(&self) -> usize {
-        // Twice the requests that may be in flight: the next ones are ready when a permit is free.
-        self.permits_count * 2
+    /// What may be sent now; None: nothing until something changes.
+    fn allows(&self, now_ms: u64) -> Option<Allows> {
+        match (&self.pause, self.breaker.allows(now_ms)) {
+            (Some(Pause::Plugin(_)), _) => None,
+            (Some(Pause::Credentials(_)), Allows::All) => Some(Allows::Probe),
+            (_, allows) => Some(allows),
+        }
     }
 
-    fn is_failing(&self) -> bool {
-        self.pause.is_some() || self.failures_in_a_row >= FAILURES_IN_A_ROW_MAX
+    fn in_flight_max(&self) -> usize {
+        // Twice the requests that may be in flight: the next ones are ready when one has ended.
+        self.limiter.limit() * 2
     }
 
     /// Takes stored requests that are due.
@@ -217,32 +234,42 @@ impl Runtime {
         if self.feed.next_due_ms().is_none_or(|due_ms| due_ms > now_ms) {
             return Ok(());
         }
-        let room = self.in_flight_max().saturating_sub(self.tasks.len());
-        // While the vendor fails, one probe at a time is enough.
-        let max = if self.is_failing() { usize::from(self.tasks.is_empty()) } else { room.min(DUE_MAX) };
+        let max = match self.allows(now_ms) {
+            Some(Allows::All) => self.in_flight_max().saturating_sub(self.tasks.len()).min(DUE_MAX),
+            Some(Allows::Probe) => usize::from(self.tasks.is_empty()),
+            Some(Allows::NothingBefore(_)) | None => 0,
+        };
         if max == 0 {
             return Ok(());
         }
         for (stored, deliveries) in self.feed.due(now_ms, max).await? {
-            let attempts = attempts.clone();
-            self.tasks.spawn(carry_stored(attempts, stored, deliveries));
+            let carried = carry_stored(attempts.clone(), stored, deliveries);
+            self.tasks.spawn(async move { TaskEnd::Carried(Box::new(carried.await)) });
         }
         Ok(())
     }
 
     /// Takes new deliveries, settles those that are filtered, and has the rest planned.
     async fn take_new(&mut self) -> Result<(), StoreError> {
-        // A failing vendor without stored requests to probe it with is probed with one new batch.
-        let may_probe = self.pause.is_none() && self.tasks.is_empty() && self.feed.next_due_ms().is_none();
+        let now_ms = (self.shared.now)();
+        let allowed = match self.allows(now_ms) {
+            Some(Allows::All) => self.tasks.len() < self.in_flight_max(),
+            // A vendor without stored requests to probe it with is probed with one new batch.
+            Some(Allows::Probe) => self.pause.is_none() && self.tasks.is_empty() && self.feed.next_due_ms().is_none(),
+            Some(Allows::NothingBefore(_)) | None => false,
+        };
         let wants = !self.planning
-            && (!self.is_failing() || may_probe)
-            && self.feed.stored_requests() < self.active.borrow().destination.delivery.stored_requests_max
-            && self.tasks.len() < self.in_flight_max()
-            && (self.shared.now)() >= self.not_before_ms;
+            && allowed
+            && self.feed.stored_requests() < self.limits.stored_requests_max
+            && now_ms >= self.not_before_ms;
         if !wants || !self.feed.has_next() {
             return Ok(());
         }
         let Some(attempts) = self.attempts() else { return Ok(()) };
+        // In strict order nothing new comes before what is stored.
+        if attempts.order == Order::Strict && self.lock_lanes().stored(&[lanes::STRICT]) > 0 {
+            return Ok(());
+        }
         let batch = &attempts.guest.revision.manifest().batch;
         let limits = &attempts.active.destination.delivery;
         let events_max = limits.batch_events_max.min(batch.events_max as usize).max(1);
@@ -288,15 +315,17 @@ impl Runtime {
     /// What attempts need now, or None while the destination cannot work.
     fn attempts(&self) -> Option<Arc<Attempts>> {
         let active = self.active.borrow().clone();
-        if active.destination.paused {
+        if active.paused {
             return None;
         }
         let guest = active.guest.clone()?;
         Some(Arc::new(Attempts {
+            order: active.order(),
             active,
             guest,
             guests: self.shared.guests.clone(),
-            permits: self.permits.clone(),
+            limiter: self.limiter.clone(),
+            lanes: self.lanes.clone(),
             now: self.shared.now.clone(),
             live: self.shared.live.clone(),
         }))
@@ -309,11 +338,28 @@ impl Runtime {
                 let (attempts, deliveries, planned) = *planned;
                 self.launch(attempts, deliveries, planned).await
             }
-            TaskEnd::Carried { origin, deliveries, end, health } => {
-                self.take_health(health);
-                self.settle(origin, &deliveries, end).await
+            TaskEnd::Carried(carried) => {
+                self.take_health(carried.health.clone());
+                self.settle_carried(*carried).await
             }
         }
+    }
+
+    /// Hands the settlement of what was carried over, and only then lets those go, or be stored, that
+    /// wait in its lanes: so they are stored behind it.
+    async fn settle_carried(&mut self, carried: Carried) -> Result<(), StoreError> {
+        {
+            let mut lanes = self.lock_lanes();
+            lanes.leave(&carried.stood);
+            carried.end.stored.iter().for_each(|stored| lanes.enter(&stored.lanes));
+        }
+        self.settle(carried.origin, &carried.deliveries, carried.end).await?;
+        drop(carried.turns);
+        Ok(())
+    }
+
+    fn lock_lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().expect("nobody panics while holding the lanes")
     }
 
     /// Starts the requests of a plan, and settles the events that get none.
@@ -345,30 +391,59 @@ impl Runtime {
                     *cover = at as u32;
                 }
             }
-            let works = group.requests.into_iter().map(|request| {
-                let turn = request.lane.as_ref().map(|lane| self.lanes.take_turn(lane));
-                (turn, Work { request, tries: Tries::default(), step: 0 })
-            });
-            let works = works.collect();
-            self.tasks.spawn(carry(attempts.clone(), Origin::First, own, works, End::default()));
+            let together = self.lock_lanes().group();
+            let start = |request| self.start(&attempts, together, &own, Work::new(request));
+            let starts: Vec<Start> = group.requests.into_iter().map(start).collect();
+            let carried = carry(attempts.clone(), Origin::First, own, starts, End::default());
+            self.tasks.spawn(async move { TaskEnd::Carried(Box::new(carried.await)) });
         }
         Ok(())
     }
 
+    /// Whether a planned request may go: behind stored requests of its lanes it is stored, too, until
+    /// these are so many that the order is given up.
+    fn start(&mut self, attempts: &Attempts, group: Group, deliveries: &[Delivery], work: Work) -> Start {
+        let own = attempts.lanes_of(deliveries, &work);
+        if own.is_empty() {
+            return Start { work, go: Go::Free };
+        }
+        let mut lanes = self.lanes.lock().expect("nobody panics while holding the lanes");
+        let stored = lanes.stored(&own);
+        let is_kept = attempts.order == Order::Strict || stored < self.limits.order_held_max;
+        if stored > 0 && is_kept {
+            return Start { work, go: Go::Held };
+        }
+        self.order_given_up += u64::from(stored > 0);
+        Start { work, go: Go::InTurn(lanes.take_turn(group, &own)) }
+    }
+
     fn take_health(&mut self, health: Health) {
-        if health.worked > 0 {
-            self.failures_in_a_row = 0;
-            self.pause = None;
-        } else {
-            self.failures_in_a_row = self.failures_in_a_row.saturating_add(health.failed);
+        let now_ms = (self.shared.now)();
+        if health.worked > 0 && self.pause.take().is_some() {
+            tracing::info!(destination = %self.active.borrow().destination.id, "goes on: the vendor accepts requests again");
+        }
+        if self.breaker.count(health.worked, health.failed, &self.limits, now_ms) {
+            let destination = self.active.borrow().destination.id.clone();
+            if self.breaker.is_open() {
+                tracing::warn!(%destination, failures = self.breaker.failures_in_a_row(),
+                    "the circuit breaker is open: the vendor fails, and gets one request at a time until one works");
+            } else {
+                tracing::info!(%destination, "the circuit breaker is closed: the vendor works again");
+                self.limiter.begin_slowly();
+            }
         }
         if let Some(until_ms) = health.slow_until_ms {
             self.not_before_ms = self.not_before_ms.max(until_ms);
         }
         if let Some(pause) = health.pause {
             if self.pause.is_none() {
-                tracing::warn!(destination = %self.active.borrow().destination.id, why = %pause,
-                    "paused: stored requests are tried as they fall due, and the first that works resumes it");
+                let destination = self.active.borrow().destination.id.clone();
+                match &pause {
+                    Pause::Credentials(why) => tracing::warn!(%destination, %why,
+                        "paused: stored requests are tried as they fall due, and the first that works resumes it"),
+                    Pause::Plugin(why) => tracing::warn!(%destination, %why,
+                        "paused by its plugin until it is resumed: `switchyard resume {destination}`"),
+                }
             }
             self.pause = Some(pause);
         }
@@ -381,15 +456,16 @@ impl Runtime {
     }
 
     fn show_status(&self) {
+        let now_ms = (self.shared.now)();
         let active = self.active.borrow();
-        let (state, why) = if active.destination.paused {
-            ("paused", "by the configuration".to_string())
+        let (state, why) = if active.paused {
+            ("paused", active.pause_reason())
         } else if let Some(trouble) = &active.trouble {
             ("waiting for the plugin", trouble.clone())
-        } else if let Some(pause) = &self.pause {
-            ("paused", pause.clone())
-        } else if self.failures_in_a_row >= FAILURES_IN_A_ROW_MAX {
-            ("failing", format!("{} attempts failed in a row", self.failures_in_a_row))
+        } else if let Some(Pause::Credentials(why) | Pause::Plugin(why)) = &self.pause {
+            ("paused", why.clone())
+        } else if self.breaker.is_open() {
+            ("failing", format!("{} attempts failed in a row", self.breaker.failures_in_a_row()))
         } else {
             ("working", String::new())
         };
@@ -397,64 +473,17 @@ impl Runtime {
         status.state.clear();
         status.state.push_str(state);
         status.why = why;
+        status.breaker = match self.breaker.allows(now_ms) {
+            Allows::All => "closed",
+            Allows::Probe => "half-open",
+            Allows::NothingBefore(_) => "open",
+        };
         status.in_flight = self.tasks.len();
+        status.concurrency = self.limiter.limit();
+        status.order_given_up = self.order_given_up;
         status.revision =
             active.guest.as_ref().map_or(String::new(), |guest| guest.revision.short_digest().to_string());
     }
-}
-
-/// Carries the requests of a group out, each in its turn, all at once otherwise.
-async fn carry(
-    attempts: Arc<Attempts>,
-    origin: Origin,
-    deliveries: Vec<Delivery>,
-    works: Vec<(Option<Turn>, Work)>,
-    mut end: End,
-) -> TaskEnd {
-    let mut health = Health::default();
-    let carried = works.into_iter().map(|(turn, work)| {
-        let (attempts, deliveries) = (&attempts, &deliveries);
-        async move {
-            let mut turn = turn;
-            if let Some(turn) = &mut turn {
-                turn.come().await;
-            }
-            attempts.carry_out(deliveries, work).await
-        }
-    });
-    for (one_end, one_health) in join_all(carried).await {
-        end.join(one_end);
-        health.join(one_health);
-    }
-    TaskEnd::Carried { origin, deliveries, end, health }
-}
-
-/// Carries a stored request out.
-async fn carry_stored(attempts: Arc<Attempts>, stored: StoredRequest, deliveries: Vec<Delivery>) -> TaskEnd {
-    let origin = Origin::Stored(stored.id);
-    let (works, end) = match Payload::decode(&stored.payload).and_then(|payload| match payload {
-        Payload::Send(send) => Ok(Err(Work { request: send.request()?, tries: send.tries, step: send.step })),
-        Payload::Plan(plan) => Ok(Ok(plan)),
-    }) {
-        Ok(Err(work)) => (vec![work], End::default()),
-        Ok(Ok(plan)) => {
-            let covers: Vec<usize> = (0..deliveries.len()).collect();
-            attempts.plan_again(&deliveries, &covers, plan.key.as_deref(), plan.tries).await
-        }
-        Err(unreadable) => {
-            let death = Death {
-                reason: "unreadable".to_string(),
-                detail: unreadable.to_string(),
-                attempts: 0,
-                revision: String::new(),
-                request: None,
-                answer: None,
-            };
-            (Vec::new(), End::all(0..deliveries.len(), Outcome::Dead(death)))
-        }
-    };
-    let works = works.into_iter().map(|work| (None, work)).collect();
-    carry(attempts, origin, deliveries, works, end).await
 }
 
 /// An end about the delivery at `from`, told about the one at `to`.

@@ -21,7 +21,7 @@ use super::feed::Opened;
 use super::frame::{Block, Frame};
 use super::group::{Append, Command, Control, Group, Reply};
 use super::identities::{Identities, Identity};
-use super::requests::{RequestChange, Requests};
+use super::requests::{Put, RequestChange, Requests};
 use super::settle::{Settling, decode_request};
 use super::shared::{End, Shared};
 use super::state::State;
@@ -387,10 +387,10 @@ fn load_requests(settling: &Settling<'_, '_>, number: u32, requests: &Requests) 
     let mut last = 0;
     for row in settling.tables.requests.range((number, 0)..=(number, u64::MAX))? {
         let (key, value) = row?;
-        let (due_ms, _) = decode_request(value.value())
+        let row = decode_request(value.value())
             .ok_or_else(|| settling.shared.damaged("a stored request is cut off".to_owned()))?;
         last = key.value().1;
-        requests.apply(RequestChange::Put(RequestId(last), due_ms));
+        requests.apply(RequestChange::Put(Put::new(RequestId(last), row.due_ms, &row.covers, row.lanes)));
     }
     Ok(last)
 }

@@ -104,6 +104,7 @@ fn replay_one(
             id: RequestId::of_replay(delivery),
             due_ms: settling.now_ms,
             covers: vec![delivery],
+            lanes: Vec::new(),
             payload: payload.clone(),
         },
     )?;

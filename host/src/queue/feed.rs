@@ -3,7 +3,7 @@
 //!
 //! The feed keeps no lock and no transaction while its caller works, and never writes.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,7 +18,7 @@ use super::requests::Requests;
 use super::settle::{decode_request, read_owed};
 use super::shared::{Shared, blocking};
 use super::tables::{OWED, OWED_EVENTS, PAYLOADS, REQUESTS};
-use super::{Delivery, DeliveryId, DueRequest, Feed, RequestId, Settlement, Settler, StoreError, StoredRequest};
+use super::{Delivery, DeliveryId, DueRequest, Feed, Lane, RequestId, Settlement, Settler, StoreError, StoredRequest};
 use crate::event::{Event, EventKind, MessageId, scan};
 
 /// What the committer tells a feed when it opens.
@@ -166,6 +166,10 @@ impl Feed for RedbFeed {
         self.opened.requests.len() as u64
     }
 
+    fn lanes(&self) -> HashMap<Lane, u64> {
+        self.opened.requests.lanes()
+    }
+
     fn changed(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             if self.has_next() {
@@ -254,18 +258,18 @@ fn read_requests(shared: &Shared, destination: u32, ids: &[RequestId]) -> Result
         else {
             continue;
         };
-        let (due_ms, covers) =
+        let row =
             decode_request(row.value()).ok_or_else(|| shared.damaged("a stored request is cut off".to_owned()))?;
-        let mut deliveries = Vec::with_capacity(covers.len());
-        for delivery in &covers {
+        let mut deliveries = Vec::with_capacity(row.covers.len());
+        for delivery in &row.covers {
             let key = (destination, delivery.0);
-            if let (Some(row), Some(json)) = (read_owed(&owed, key)?, ReadableTable::get(&owed_events, key)?) {
+            if let (Some(owed), Some(json)) = (read_owed(&owed, key)?, ReadableTable::get(&owed_events, key)?) {
                 let json = Bytes::copy_from_slice(json.value());
-                deliveries.push(Delivery { id: *delivery, event: owed_event(shared, &row.event, json)? });
+                deliveries.push(Delivery { id: *delivery, event: owed_event(shared, &owed.event, json)? });
             }
         }
         let payload = Bytes::copy_from_slice(payload.value());
-        let request = StoredRequest { id: *id, due_ms, covers, payload };
+        let request = StoredRequest { id: *id, due_ms: row.due_ms, covers: row.covers, lanes: row.lanes, payload };
         found.push((request, deliveries));
     }
     Ok(found)

@@ -20,6 +20,7 @@ mod frame;
 mod group;
 mod history;
 mod identities;
+mod migrate;
 mod options;
 mod progress;
 mod redb_store;
@@ -35,6 +36,7 @@ mod xxhash;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use bytes::Bytes;
@@ -116,6 +118,19 @@ pub struct Death {
     pub answer: Option<String>,
 }
 
+/// Requests that keep the order of their events: at most one of a lane is handed out, and one that
+/// is tried again keeps its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Lane(pub u64);
+
+impl Lane {
+    /// The lane of that name. Names of different `space`s never mean the same lane. Stored, so it
+    /// stays the same in all versions.
+    pub fn named(space: &str, name: &str) -> Lane {
+        Lane(xxhash::xxh64(name.as_bytes(), xxhash::xxh64(space.as_bytes(), 0)))
+    }
+}
+
 /// A request, or the planning of one, that waits for its time. The payload is the caller's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredRequest {
@@ -125,6 +140,8 @@ pub struct StoredRequest {
     pub due_ms: u64,
     /// The deliveries it carries. Each is owed.
     pub covers: Vec<DeliveryId>,
+    /// The lanes it stands in, by the first delivery that it carries; replays stand last.
+    pub lanes: Vec<Lane>,
     /// What the caller needs to try again; the store does not look inside.
     pub payload: Bytes,
 }
@@ -470,15 +487,19 @@ pub trait Feed: Send {
     /// Whether [`Feed::next`] would answer at once.
     fn has_next(&self) -> bool;
 
-    /// Stored requests that are due at `now_ms`, earliest first, at most `max`, with the deliveries
-    /// they cover. Each is handed out once per opening, and again after it was put again.
+    /// Stored requests that are due at `now_ms` and the first in all of their lanes, earliest first, at
+    /// most `max`, with the deliveries they cover. Each is handed out once per opening, and again after it was put again.
     fn due(&mut self, now_ms: u64, max: usize) -> BoxFuture<'_, Result<Vec<DueRequest>, StoreError>>;
 
-    /// When the earliest stored request that was not handed out is due.
+    /// When the earliest stored request is due that was not handed out and is the first in its lanes.
     fn next_due_ms(&self) -> Option<u64>;
 
-    /// How many stored requests wait for their time and were not handed out.
+    /// How many stored requests wait for their time, or in a lane, and were not handed out.
     fn stored_requests(&self) -> u64;
+
+    /// How many stored requests stand in each lane: for whoever opens the feed; it lags behind
+    /// settlements that are not durable yet.
+    fn lanes(&self) -> HashMap<Lane, u64>;
 
     /// Completes when [`Feed::has_next`] has become true, or a stored request was added. Where it is
     /// true already, only a stored request counts. Safe to cancel.

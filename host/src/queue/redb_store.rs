@@ -21,6 +21,7 @@ use super::feed::RedbFeed;
 use super::frame::Block;
 use super::group::{Append, Command, Control, Reply};
 use super::identities::Identities;
+use super::migrate;
 use super::options::StoreOptions;
 use super::shared::{Shared, blocking};
 use super::state::State;
@@ -267,6 +268,12 @@ fn check_format(path: &Path, database: &Database) -> Result<(), StoreError> {
             Ok(transaction.commit()?)
         }
         Format::Version(FORMAT) => Ok(()),
+        Format::Version(found) if (migrate::OLDEST..FORMAT).contains(&found) => {
+            tracing::info!(path = %shown(), from = found, to = FORMAT, "the store has an older format and is brought up to date");
+            let transaction = database.begin_write()?;
+            migrate::migrate(&transaction, found)?;
+            Ok(transaction.commit()?)
+        }
         Format::Version(found) if found > FORMAT => Err(StoreError::TooNew {
             path: shown(),
             found: u32::try_from(found).unwrap_or(u32::MAX),

@@ -12,11 +12,13 @@ use redb::ReadableTable;
 use tracing::warn;
 
 use super::dead::{self, DeadRow};
-use super::requests::{RequestChange, Requests};
+use super::requests::{Put, RequestChange, Requests};
 use super::shared::Shared;
 use super::state::{Destination, State, count_reason};
 use super::tables::{NumberKey, Tables, from_json, to_json};
-use super::{Change, Death, Delivery, DeliveryId, Note, Outcome, RequestId, Settlement, StoreError, StoredRequest};
+use super::{
+    Change, Death, Delivery, DeliveryId, Lane, Note, Outcome, RequestId, Settlement, StoreError, StoredRequest,
+};
 use super::{history, stored_frame};
 use crate::event::Event;
 
@@ -119,7 +121,8 @@ impl Settling<'_, '_> {
         row.stored += u64::from(replaced_bytes.is_none());
         row.stored_bytes += request.payload.len() as u64;
         row.stored_bytes -= replaced_bytes.unwrap_or(0);
-        self.tell(number, RequestChange::Put(request.id, request.due_ms));
+        let put = Put::new(request.id, request.due_ms, &request.covers, request.lanes.clone());
+        self.tell(number, RequestChange::Put(put));
         Ok(())
     }
 
@@ -307,20 +310,41 @@ fn count(destination: &mut Destination, outcome: &Outcome) {
 }
 
 fn encode_request(request: &StoredRequest) -> Vec<u8> {
-    let mut row = Vec::with_capacity(8 + 8 * request.covers.len());
+    let mut row = Vec::with_capacity(12 + 8 * request.covers.len() + 8 * request.lanes.len());
     row.extend_from_slice(&request.due_ms.to_le_bytes());
+    let covers = u32::try_from(request.covers.len()).expect("a batch has far fewer events");
+    row.extend_from_slice(&covers.to_le_bytes());
     for delivery in &request.covers {
         row.extend_from_slice(&delivery.0.to_le_bytes());
+    }
+    for lane in &request.lanes {
+        row.extend_from_slice(&lane.0.to_le_bytes());
     }
     row
 }
 
-/// When a stored request is due, and what it covers.
-pub fn decode_request(row: &[u8]) -> Option<(u64, Vec<DeliveryId>)> {
-    let (due_ms, covers) = row.split_first_chunk()?;
-    let (covers, []) = covers.as_chunks::<8>() else {
-        return None;
+/// A stored request without its payload.
+pub struct RequestRow {
+    /// When it is due: milliseconds since 1970.
+    pub due_ms: u64,
+    /// The deliveries it carries.
+    pub covers: Vec<DeliveryId>,
+    /// The lanes it stands in.
+    pub lanes: Vec<Lane>,
+}
+
+/// Reads what [`Settling::put`] wrote; None when it is cut off.
+pub fn decode_request(row: &[u8]) -> Option<RequestRow> {
+    let (due_ms, row) = row.split_first_chunk()?;
+    let (count, row) = row.split_first_chunk()?;
+    let (covers, lanes) = row.split_at_checked(8 * u32::from_le_bytes(*count) as usize)?;
+    let numbers = |bytes: &[u8]| -> Option<Vec<u64>> {
+        let (numbers, []) = bytes.as_chunks::<8>() else { return None };
+        Some(numbers.iter().map(|number| u64::from_le_bytes(*number)).collect())
     };
-    let covers = covers.iter().map(|id| DeliveryId(u64::from_le_bytes(*id)));
-    Some((u64::from_le_bytes(*due_ms), covers.collect()))
+    Some(RequestRow {
+        due_ms: u64::from_le_bytes(*due_ms),
+        covers: numbers(covers)?.into_iter().map(DeliveryId).collect(),
+        lanes: numbers(lanes)?.into_iter().map(Lane).collect(),
+    })
 }

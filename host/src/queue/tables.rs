@@ -1,6 +1,6 @@
 //! The tables of the store's file, and the format they have.
 //!
-//! # Format, version 1
+//! # Format, version 2
 //! One redb file. Integers in keys are redb's own; in values they are little-endian. JSON values may
 //! gain members; a reader ignores those that it does not know. Pipelines and destinations have
 //! numbers, from 0 up, that are never given to another name. An event's sequence number counts from
@@ -15,7 +15,7 @@
 //! | `frames` | (pipeline, first number, chunk) | a piece of a frame, see `frame` |
 //! | `owed` | (destination, delivery) | JSON: requests left, what came of the others, the event's head |
 //! | `owed_events` | (destination, delivery) | the event's JSON |
-//! | `requests` | (destination, request) | due_ms (8), then each covered delivery (8) |
+//! | `requests` | (destination, request) | due_ms (8), how many deliveries (4), each of them (8), each lane (8) |
 //! | `payloads` | (destination, request) | the caller's bytes |
 //! | `dead` | (died_ms, destination, delivery) | JSON: the death, the event's head |
 //! | `dead_events` | (died_ms, destination, delivery) | the event's JSON |
@@ -25,14 +25,15 @@
 //! A delivery's number is twice its event's sequence number; that of a replay is odd and counts on
 //! by itself. The same holds of a request's number: those that a replay makes are odd.
 //!
-//! An older daemon refuses a newer version, and changes nothing.
+//! An older daemon refuses a newer version, and changes nothing. A newer one brings an older store up
+//! to date: see `migrate`. Version 1 had no lanes, nor the number of deliveries before them.
 
 use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 
 use super::StoreError;
 
 /// The newest version of the format that this daemon reads, and the one that it writes.
-pub const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 2;
 
 type Rows<K> = TableDefinition<'static, K, &'static [u8]>;
 

@@ -130,7 +130,13 @@ async fn what_is_owed_outlives_its_frame() {
     append(&store, "shop", &["a"]).await;
     let all = drain(&mut ga4).await;
     let id = ga4.new_request_id();
-    let request = StoredRequest { id, due_ms: START_MS, covers: vec![all[0].id], payload: Bytes::from_static(b"p") };
+    let request = StoredRequest {
+        id,
+        due_ms: START_MS,
+        covers: vec![all[0].id],
+        lanes: vec![],
+        payload: Bytes::from_static(b"p"),
+    };
     let owe = Change::Owe { delivery: all[0].clone(), requests: 1, dead: None };
     settle(&*ga4, vec![owe, Change::Put(request)]).await;
     clock.advance(5_000);

@@ -45,7 +45,7 @@ async fn a_newer_format_is_refused() {
     transaction.open_table(tables::META).unwrap().insert("format", tables::FORMAT + 1).unwrap();
     transaction.commit().unwrap();
     drop(database);
-    assert!(matches!(refused(&path), StoreError::TooNew { found: 2, known: 1, .. }));
+    assert!(matches!(refused(&path), StoreError::TooNew { found: 3, known: 2, .. }));
 }
 
 #[test]

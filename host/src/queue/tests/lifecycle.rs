@@ -104,7 +104,7 @@ async fn an_owed_delivery_ends_with_its_last_request() {
     let owe = |delivery: &Delivery, requests| Change::Owe { delivery: delivery.clone(), requests, dead: None };
     let put = |id, due_ms, covers: &[&Delivery]| {
         let covers = covers.iter().map(|delivery| delivery.id).collect();
-        Change::Put(StoredRequest { id, due_ms, covers, payload: Bytes::from(format!("due {due_ms}")) })
+        Change::Put(StoredRequest { id, due_ms, covers, lanes: vec![], payload: Bytes::from(format!("due {due_ms}")) })
     };
     let ids: Vec<RequestId> = (0..3).map(|_| ga4.new_request_id()).collect();
     settle(

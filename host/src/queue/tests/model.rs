@@ -211,7 +211,13 @@ impl World {
 
 fn put(model: &mut Model, id: RequestId, covers: DeliveryId) -> Change {
     assert!(model.requests.insert(id, covers).is_none(), "an id was given twice");
-    Change::Put(StoredRequest { id, due_ms: START_MS, covers: vec![covers], payload: Bytes::from_static(b"body") })
+    Change::Put(StoredRequest {
+        id,
+        due_ms: START_MS,
+        covers: vec![covers],
+        lanes: vec![],
+        payload: Bytes::from_static(b"body"),
+    })
 }
 
 #[tokio::test]

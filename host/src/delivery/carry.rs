@@ -1,0 +1,150 @@
+//! Carries the requests of a group out, each in its turn, and gathers what came of them.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use super::attempt::{Attempts, Health, Work};
+use super::end::{End, Origin};
+use super::lanes::Turn;
+use super::payload::{Payload, StoredPlan, Unreadable};
+use crate::queue::{Death, Delivery, Lane, Outcome, StoredRequest};
+
+/// A request and when it goes.
+pub struct Start {
+    /// The request.
+    pub work: Work,
+    /// When.
+    pub go: Go,
+}
+
+/// When a request goes.
+pub enum Go {
+    /// At once: it stands in no lane.
+    Free,
+    /// When its turn comes.
+    InTurn(Turn),
+    /// Not now: it is stored behind those that wait in its lanes.
+    Held,
+}
+
+/// What came of a group.
+pub struct Carried {
+    /// Where its deliveries came from.
+    pub origin: Origin,
+    /// The lanes in which its stored request stood.
+    pub stood: Vec<Lane>,
+    /// Its deliveries.
+    pub deliveries: Vec<Delivery>,
+    /// How its requests ended.
+    pub end: End,
+    /// What the attempts say of the destination.
+    pub health: Health,
+    /// The turns of requests that have still to be sent: to be dropped once they are stored.
+    pub turns: Vec<Turn>,
+}
+
+/// Carries requests out, each in its turn, all at once otherwise. `end` is what came of others.
+pub async fn carry(
+    attempts: Arc<Attempts>,
+    origin: Origin,
+    deliveries: Vec<Delivery>,
+    starts: Vec<Start>,
+    mut end: End,
+) -> Carried {
+    let mut health = Health::default();
+    let mut turns = Vec::new();
+    let each = starts.into_iter().map(|start| carry_one(&attempts, &deliveries, start));
+    for (one_end, one_health, turn) in join_all(each).await {
+        end.join(one_end);
+        health.join(one_health);
+        turns.extend(turn);
+    }
+    Carried { origin, stood: Vec::new(), deliveries, end, health, turns }
+}
+
+/// Answers the turn, too, when something of the request has still to be sent.
+async fn carry_one(attempts: &Attempts, deliveries: &[Delivery], start: Start) -> (End, Health, Option<Turn>) {
+    let mut turn = match start.go {
+        Go::Held => return (attempts.held(deliveries, &start.work), Health::default(), None),
+        Go::Free => None,
+        Go::InTurn(turn) => Some(turn),
+    };
+    let goes = match &mut turn {
+        Some(turn) => turn.come().await,
+        None => true,
+    };
+    if !goes {
+        let held = attempts.held(deliveries, &start.work);
+        return (held, Health::default(), turn.map(Turn::will_be_stored));
+    }
+    let (end, health) = attempts.carry_out(deliveries, start.work).await;
+    match turn {
+        Some(turn) if end.stored.is_empty() => {
+            turn.clear();
+            (end, health, None)
+        }
+        turn => (end, health, turn.map(Turn::will_be_stored)),
+    }
+}
+
+/// Carries a stored request out.
+pub async fn carry_stored(attempts: Arc<Attempts>, stored: StoredRequest, deliveries: Vec<Delivery>) -> Carried {
+    let origin = Origin::Stored(stored.id);
+    let group = attempts.lock_lanes().group();
+    let stood = stored.lanes;
+    let carried = match read(&stored.payload) {
+        Ok(Task::Send(work)) => {
+            let go = match &stood[..] {
+                [] => Go::Free,
+                lanes => {
+                    let mut turn = attempts.lock_lanes().take_turn(group, lanes);
+                    // It is the first of those that are stored: others are not before it.
+                    turn.come().await;
+                    Go::InTurn(turn)
+                }
+            };
+            carry(attempts, origin, deliveries, vec![Start { work: *work, go }], End::default()).await
+        }
+        Ok(Task::Plan(plan)) => {
+            let covers: Vec<usize> = (0..deliveries.len()).collect();
+            let (works, end) = attempts.plan_again(&deliveries, &covers, plan.key.as_deref(), plan.tries).await;
+            let start = |work: Work| match &attempts.lanes_of(&deliveries, &work)[..] {
+                [] => Start { work, go: Go::Free },
+                lanes => Start { work, go: Go::InTurn(attempts.lock_lanes().take_turn(group, lanes)) },
+            };
+            let starts = works.into_iter().map(start).collect();
+            carry(attempts.clone(), origin, deliveries, starts, end).await
+        }
+        Err(unreadable) => {
+            let death = Death {
+                reason: "unreadable".to_string(),
+                detail: unreadable.to_string(),
+                attempts: 0,
+                revision: String::new(),
+                request: None,
+                answer: None,
+            };
+            let end = End::all(0..deliveries.len(), Outcome::Dead(death));
+            carry(attempts, origin, deliveries, Vec::new(), end).await
+        }
+    };
+    Carried { stood, ..carried }
+}
+
+/// What a stored request asks for.
+enum Task {
+    Send(Box<Work>),
+    Plan(StoredPlan),
+}
+
+fn read(payload: &[u8]) -> Result<Task, Unreadable> {
+    match Payload::decode(payload)? {
+        Payload::Plan(plan) => Ok(Task::Plan(plan)),
+        Payload::Send(send) => {
+            let request = send.request()?;
+            let origin_key = if send.origin_key.is_empty() { request.key.clone() } else { send.origin_key };
+            Ok(Task::Send(Box::new(Work { request, tries: send.tries, step: send.step, origin_key })))
+        }
+    }
+}

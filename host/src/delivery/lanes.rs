@@ -1,0 +1,307 @@
+//! Lanes: requests that keep the order of their events, one in flight at a time.
+//!
+//! A request stands in the lanes that the plugin named, and in those of the order that the
+//! destination keeps: one for each user that it carries, or one for all. It goes when those before it
+//! in each of its lanes have gone; when one of them waits for another attempt, it is stored behind
+//! that one, and the store keeps the order from there on (see `queue::requests`).
+
+use std::collections::HashMap;
+
+use tokio::sync::watch;
+
+use crate::event::Event;
+use crate::event::index::View;
+use crate::plugin::manifest::Order;
+use crate::plugin::plan::Request;
+use crate::queue::{Delivery, Lane};
+
+/// The lanes of a request that carries `covers`, positions in `deliveries`; each once.
+pub fn of(
+    order: Order,
+    request: Option<&Request>,
+    covers: impl IntoIterator<Item = usize>,
+    deliveries: &[Delivery],
+) -> Vec<Lane> {
+    let named = request.and_then(|request| request.lane.as_ref());
+    let mut lanes: Vec<Lane> = named.iter().map(|lane| Lane::named("plugin", lane)).collect();
+    lanes.extend(of_order(order, covers, deliveries));
+    lanes.sort_unstable();
+    lanes.dedup();
+    lanes
+}
+
+fn of_order(order: Order, covers: impl IntoIterator<Item = usize>, deliveries: &[Delivery]) -> Vec<Lane> {
+    match order {
+        Order::None => Vec::new(),
+        Order::User => covers.into_iter().flat_map(|at| of_user(&deliveries[at].event)).collect(),
+        Order::Strict => vec![STRICT],
+    }
+}
+
+/// The one lane of a destination in strict order.
+pub const STRICT: Lane = Lane(0);
+
+/// An event with both ids stands in the lanes of both, so that what a visitor did comes before and
+/// after what she did signed in.
+fn of_user(event: &Event) -> impl Iterator<Item = Lane> {
+    let view = View::new(&event.json, &event.index);
+    ["userId", "anonymousId"].into_iter().filter_map(move |name| {
+        let id = view.get(&[name])?.as_str()?;
+        Some(Lane::named(name, &id))
+    })
+}
+
+/// The lanes of a destination.
+#[derive(Debug, Default)]
+pub struct Lanes {
+    /// The latest request of each lane that is in flight.
+    tails: HashMap<Lane, Tail>,
+    groups: u64,
+    /// How many stored requests stand in each lane.
+    stored: HashMap<Lane, u64>,
+}
+
+/// Requests that are settled together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group(u64);
+
+/// A request that others wait for.
+#[derive(Clone, Debug)]
+struct Tail {
+    group: Group,
+    passage: watch::Receiver<Passage>,
+}
+
+/// What a request tells the next one of its lanes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Passage {
+    /// Wait.
+    Closed,
+    /// It will be stored. Those of the same group are stored with it; others wait until it is.
+    Stored,
+    /// Go.
+    Clear,
+}
+
+/// A request's place in its lanes.
+#[derive(Debug)]
+pub struct Turn {
+    group: Group,
+    before: Vec<Tail>,
+    own: watch::Sender<Passage>,
+}
+
+impl Lanes {
+    /// Lanes that are remembered before those that are free are forgotten.
+    const SWEEP_AT: usize = 4_096;
+
+    /// Lanes in which stored requests stand already.
+    pub fn new(stored: HashMap<Lane, u64>) -> Lanes {
+        Lanes { tails: HashMap::new(), groups: 0, stored }
+    }
+
+    /// A new group.
+    pub fn group(&mut self) -> Group {
+        self.groups += 1;
+        Group(self.groups)
+    }
+
+    /// Takes the next place in each lane. Call in the order of the plan.
+    pub fn take_turn(&mut self, group: Group, lanes: &[Lane]) -> Turn {
+        if self.tails.len() >= Lanes::SWEEP_AT {
+            self.tails.retain(|_, tail| tail.passage.has_changed().is_ok() && *tail.passage.borrow() != Passage::Clear);
+        }
+        let (own, passage) = watch::channel(Passage::Closed);
+        let mut before: Vec<Tail> = Vec::new();
+        for lane in lanes {
+            if let Some(previous) = self.tails.insert(*lane, Tail { group, passage: passage.clone() })
+                && !before.iter().any(|each| each.passage.same_channel(&previous.passage))
+            {
+                before.push(previous);
+            }
+        }
+        Turn { group, before, own }
+    }
+
+    /// The most stored requests that stand in one of the lanes.
+    pub fn stored(&self, lanes: &[Lane]) -> u64 {
+        lanes.iter().filter_map(|lane| self.stored.get(lane)).copied().max().unwrap_or(0)
+    }
+
+    /// A stored request stands in these lanes from now on.
+    pub fn enter(&mut self, lanes: &[Lane]) {
+        for lane in lanes {
+            *self.stored.entry(*lane).or_default() += 1;
+        }
+    }
+
+    /// A stored request has left these lanes.
+    pub fn leave(&mut self, lanes: &[Lane]) {
+        for lane in lanes {
+            if let Some(stored) = self.stored.get_mut(lane) {
+                *stored -= 1;
+                if *stored == 0 {
+                    self.stored.remove(lane);
+                }
+            }
+        }
+    }
+}
+
+impl Turn {
+    /// Completes when all that came before in the lanes have gone, or were stored. Answers whether
+    /// they have all gone.
+    pub async fn come(&mut self) -> bool {
+        let mut clear = true;
+        for mut before in self.before.drain(..) {
+            let together = before.group == self.group;
+            let gone = before.passage.wait_for(|passage| match passage {
+                Passage::Closed => false,
+                Passage::Stored => together,
+                Passage::Clear => true,
+            });
+            // An error: it was dropped, so what it carried is stored.
+            clear &= gone.await.is_ok_and(|passage| *passage == Passage::Clear);
+        }
+        clear
+    }
+
+    /// Nothing of this request is left to be sent: the next one may go.
+    pub fn clear(self) {
+        self.own.send_replace(Passage::Clear);
+    }
+
+    /// Something of this request will be stored. The next ones are stored behind it: those of its
+    /// group at once, others when this turn is dropped.
+    pub fn will_be_stored(self) -> Turn {
+        self.own.send_replace(Passage::Stored);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::event::{EventKind, MessageId, scan};
+    use crate::queue::DeliveryId;
+
+    const A: Lane = Lane(1);
+    const B: Lane = Lane(2);
+
+    /// The turn of a request that is a group of its own.
+    fn take(lanes: &mut Lanes, own: &[Lane]) -> Turn {
+        let group = lanes.group();
+        lanes.take_turn(group, own)
+    }
+
+    #[tokio::test]
+    async fn a_lane_has_one_request_at_a_time_in_order() {
+        let mut lanes = Lanes::default();
+        let mut first = take(&mut lanes, &[A]);
+        let mut second = take(&mut lanes, &[A]);
+        let mut other = take(&mut lanes, &[B]);
+        assert!(first.come().await && other.come().await);
+        let waits = second.come();
+        tokio::pin!(waits);
+        assert!((&mut waits).now_or_never().is_none());
+        first.clear();
+        assert!(waits.await);
+    }
+
+    #[tokio::test]
+    async fn who_follows_a_request_that_was_stored_is_told() {
+        let mut lanes = Lanes::default();
+        let (first, mut second, mut third) = (take(&mut lanes, &[A]), take(&mut lanes, &[A]), take(&mut lanes, &[A]));
+        drop(first);
+        assert!(!second.come().await);
+        drop(second);
+        assert!(!third.come().await);
+        third.clear();
+        assert!(take(&mut lanes, &[A]).come().await);
+    }
+
+    #[tokio::test]
+    async fn only_its_own_group_follows_a_request_before_it_is_stored() {
+        let mut lanes = Lanes::default();
+        let group = lanes.group();
+        let (first, mut second) = (lanes.take_turn(group, &[A]), lanes.take_turn(group, &[A]));
+        let mut other = take(&mut lanes, &[A]);
+        let first = first.will_be_stored();
+        assert!(!second.come().await);
+        let second = second.will_be_stored();
+        let waits = other.come();
+        tokio::pin!(waits);
+        assert!((&mut waits).now_or_never().is_none());
+        drop((first, second));
+        assert!(!waits.await);
+    }
+
+    #[tokio::test]
+    async fn a_request_in_two_lanes_waits_for_both() {
+        let mut lanes = Lanes::default();
+        let (first, second) = (take(&mut lanes, &[A]), take(&mut lanes, &[B]));
+        let mut both = take(&mut lanes, &[A, B]);
+        first.clear();
+        let waits = both.come();
+        tokio::pin!(waits);
+        assert!((&mut waits).now_or_never().is_none());
+        drop(second);
+        assert!(!waits.await, "one of them was stored");
+    }
+
+    #[test]
+    fn stored_requests_are_counted_by_lane() {
+        let mut lanes = Lanes::new(HashMap::from([(A, 2)]));
+        lanes.enter(&[A, B]);
+        assert_eq!((lanes.stored(&[A]), lanes.stored(&[B]), lanes.stored(&[A, B]), lanes.stored(&[])), (3, 1, 3, 0));
+        lanes.leave(&[A, B]);
+        lanes.leave(&[B]);
+        assert_eq!((lanes.stored(&[A]), lanes.stored(&[B])), (2, 0));
+    }
+
+    #[test]
+    fn free_lanes_are_forgotten() {
+        let mut lanes = Lanes::default();
+        let kept = take(&mut lanes, &[A]);
+        for number in 10..10 + Lanes::SWEEP_AT as u64 * 3 {
+            take(&mut lanes, &[Lane(number)]).clear();
+        }
+        assert!(lanes.tails.len() <= Lanes::SWEEP_AT && lanes.tails.contains_key(&A));
+        drop(kept);
+    }
+
+    #[test]
+    fn the_order_names_the_lanes() {
+        let delivery = |number: u64, json: &'static str| {
+            let json = Bytes::from_static(json.as_bytes());
+            let index = scan::index_canonical(&json).unwrap();
+            let message_id = MessageId::from("m");
+            Delivery {
+                id: DeliveryId(number),
+                event: Event { kind: EventKind::Track, message_id, received_ms: 0, json, index },
+            }
+        };
+        let deliveries = [
+            delivery(1, r#"{"userId":"u","anonymousId":"a"}"#),
+            delivery(2, r#"{"anonymousId":"a"}"#),
+            delivery(3, r#"{"userId":"a"}"#),
+            delivery(4, r#"{"userId":7}"#),
+        ];
+        let check = |order: Order, covers: &[usize], expected: &[Lane]| {
+            let mut expected = expected.to_vec();
+            expected.sort_unstable();
+            assert_eq!(of(order, None, covers.iter().copied(), &deliveries), expected, "{order:?} {covers:?}");
+        };
+        let (user, visitor) = (Lane::named("userId", "u"), Lane::named("anonymousId", "a"));
+        check(Order::None, &[0, 1, 2], &[]);
+        check(Order::Strict, &[0, 1, 2], &[STRICT]);
+        check(Order::User, &[0], &[user, visitor]);
+        check(Order::User, &[0, 1], &[user, visitor]);
+        check(Order::User, &[2], &[Lane::named("userId", "a")]);
+        check(Order::User, &[3], &[]);
+        assert_ne!(visitor, Lane::named("userId", "a"));
+    }
+}
