@@ -44,6 +44,10 @@ pub async fn handle(daemon: Arc<Daemon>, request: Request<Incoming>) -> Response
         (&Method::GET, ["trace", message_id]) => trace(&daemon, &percent_decoded(message_id)).await,
         (&Method::GET, ["plugins"]) => http::json(StatusCode::OK, &daemon.plugins_status().await),
         (&Method::POST, ["plugins"]) => install(daemon, request).await,
+        (&Method::POST, ["destinations", pipeline, name, call @ ("pause" | "resume")]) => {
+            let id = DestinationId(format!("{}/{}", percent_decoded(pipeline), percent_decoded(name)));
+            pause(&daemon, &id, *call == "pause").await
+        }
         (&Method::GET, ["dead-letters"]) => dead_letters(&daemon, request.uri().query()).await,
         (&Method::GET, ["dead-letters", id]) => dead_letter(&daemon, id, request.uri().query()).await,
         (&Method::POST, ["dead-letters", "replay"]) => replay(&daemon, request).await,
@@ -74,6 +78,17 @@ fn store_failure(error: &crate::queue::StoreError) -> Response<Body> {
 async fn status(daemon: &Daemon) -> Response<Body> {
     match daemon.status().await {
         Ok(status) => http::json(StatusCode::OK, &status),
+        Err(error) => store_failure(&error),
+    }
+}
+
+async fn pause(daemon: &Daemon, id: &DestinationId, paused: bool) -> Response<Body> {
+    match daemon.pause(id, paused).await {
+        Ok(true) => http::json(StatusCode::OK, &json!({"success": true, "destination": id.0, "paused": paused})),
+        Ok(false) => {
+            let message = format!("there is no destination `{id}`: `status` lists them, as pipeline/name");
+            failure(StatusCode::NOT_FOUND, "unknown_destination", &message)
+        }
         Err(error) => store_failure(&error),
     }
 }

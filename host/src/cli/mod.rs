@@ -2,6 +2,7 @@
 
 mod admin_client;
 mod dead_letters;
+mod destinations;
 mod plugin;
 mod status;
 mod trace;
@@ -36,6 +37,10 @@ enum Command {
         #[command(flatten)]
         admin: AdminArguments,
     },
+    /// Let a destination's events wait until it is resumed; nothing is lost.
+    Pause(destinations::Which),
+    /// Let a destination go on, whether it was paused by hand or by its plugin.
+    Resume(destinations::Which),
     /// List, show and replay dead letters.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
@@ -68,6 +73,8 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
         Command::Check(argument) => check(&argument.config),
         Command::Status(admin) => status::status(&admin),
         Command::Trace { message_id, admin } => trace::trace(&message_id, &admin),
+        Command::Pause(which) => destinations::pause(&which, true),
+        Command::Resume(which) => destinations::pause(&which, false),
         Command::DeadLetters(call) => dead_letters::run(call),
         Command::Plugin(call) => plugin::run(call),
     }

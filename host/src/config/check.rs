@@ -10,6 +10,7 @@ use toml::Spanned;
 
 use super::interpolate::interpolate;
 use super::raw::*;
+
 use super::*;
 
 /// What is needed to name the place of a mistake.
@@ -318,6 +319,10 @@ impl Checker<'_> {
             backoff_ms_min: raw.backoff_ms_min.unwrap_or(1_000),
             backoff_ms_max: raw.backoff_ms_max.unwrap_or(300_000),
             stored_requests_max: raw.stored_requests_max.unwrap_or(1_000),
+            backlog: (raw.at_backlog_max == AtBacklogMax::Expire).then(|| Backlog {
+                bytes_max: raw.backlog_bytes_max.unwrap_or(8 << 30),
+                age_ms_max: (raw.backlog_hours_max.unwrap_or(168.0).max(0.0) * 3_600_000.0) as u64,
+            }),
             order: raw.order,
             order_held_max: raw.order_held_max.unwrap_or(1_000),
             events_per_second: raw.events_per_second,

@@ -18,7 +18,7 @@ pub use address::AddressRange;
 
 use crate::event::EventKind;
 use crate::plugin::manifest::Order;
-use crate::queue::{DestinationId, PipelineId};
+use crate::queue::{Backlog, DestinationId, PipelineId};
 
 /// A checked configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -245,6 +245,8 @@ pub struct DeliveryLimits {
     pub backoff_ms_max: u64,
     /// Stored requests before new events wait in the queue.
     pub stored_requests_max: u64,
+    /// What may wait before the oldest of it expires; None: no bound, and the whole queue fills up.
+    pub backlog: Option<Backlog>,
     /// The order that deliveries keep; None: what the plugin needs.
     pub order: Option<Order>,
     /// Stored requests of one user before her order is given up.

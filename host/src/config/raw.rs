@@ -142,6 +142,10 @@ pub(super) struct RawDelivery {
     pub backoff_ms_min: Option<u64>,
     pub backoff_ms_max: Option<u64>,
     pub stored_requests_max: Option<u64>,
+    pub backlog_bytes_max: Option<u64>,
+    pub backlog_hours_max: Option<f64>,
+    #[serde(default)]
+    pub at_backlog_max: AtBacklogMax,
     pub order: Option<Order>,
     pub order_held_max: Option<u64>,
     pub events_per_second: Option<f64>,
@@ -149,4 +153,15 @@ pub(super) struct RawDelivery {
     pub breaker_failures: Option<u32>,
     pub breaker_failure_share: Option<f64>,
     pub breaker_open_ms_max: Option<u64>,
+}
+
+/// What happens at the bound of a destination's backlog.
+#[derive(Clone, Copy, Deserialize, Default, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum AtBacklogMax {
+    /// The oldest events expire.
+    #[default]
+    Expire,
+    /// There is no bound: they wait, until the queue is full and senders are told to slow down.
+    Hold,
 }

@@ -27,6 +27,8 @@ pub struct Destinations {
 
 struct Running {
     active: watch::Sender<Arc<Active>>,
+    /// By the operator.
+    paused: bool,
     stop: watch::Sender<bool>,
     status: Arc<Mutex<RuntimeStatus>>,
     task: JoinHandle<Result<(), StoreError>>,
@@ -77,8 +79,16 @@ impl Destinations {
     pub fn activate(&self, ready: Vec<Arc<Active>>) {
         for active in ready {
             if let Some(running) = self.running.get(&active.destination.id) {
-                running.active.send_replace(active);
+                running.active.send_replace(Arc::new(active.paused_by_operator(running.paused)));
             }
+        }
+    }
+
+    /// Pauses a running destination or lets it go on, whoever had paused it but the configuration.
+    pub fn pause(&mut self, id: &DestinationId, paused: bool) {
+        if let Some(running) = self.running.get_mut(id) {
+            running.paused = paused;
+            running.active.send_modify(|active| *active = Arc::new(active.paused_by_operator(paused)));
         }
     }
 
@@ -93,7 +103,8 @@ impl Destinations {
         let id = active.destination.id.clone();
         let from = if active.destination.from_earliest { Start::Earliest } else { Start::Now };
         let feed = store.open(&id, &pipeline.id, from).await?;
-        let (active_sender, active_receiver) = watch::channel(active);
+        let paused = feed.was_paused();
+        let (active_sender, active_receiver) = watch::channel(Arc::new(active.paused_by_operator(paused)));
         let (stop_sender, stop_receiver) = watch::channel(false);
         let status = Arc::new(Mutex::new(RuntimeStatus::default()));
         let runtime = Runtime::new(self.shared.clone(), feed, active_receiver, stop_receiver, status.clone());
@@ -105,7 +116,7 @@ impl Destinations {
             }
             ended
         });
-        self.running.insert(id, Running { active: active_sender, stop: stop_sender, status, task });
+        self.running.insert(id, Running { active: active_sender, paused, stop: stop_sender, status, task });
         Ok(())
     }
 

@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::live::Live;
 use crate::ingest::Gate;
-use crate::queue::{EventStore, StoreError};
+use crate::queue::{DestinationId, EventStore, StoreError};
 use destinations::Destinations;
 use plugins::Plugins;
 
@@ -80,6 +80,9 @@ impl Daemon {
                     shown["state"] = runtime.state.clone().into();
                     shown["why"] = runtime.why.clone().into();
                     shown["in_flight_groups"] = runtime.in_flight.into();
+                    shown["breaker"] = runtime.breaker.into();
+                    shown["concurrency"] = runtime.concurrency.into();
+                    shown["order_given_up"] = runtime.order_given_up.into();
                     shown["revision"] = runtime.revision.clone().into();
                 }
                 shown
@@ -103,6 +106,14 @@ impl Daemon {
     /// The plugins, active and refused.
     pub async fn plugins_status(&self) -> serde_json::Value {
         self.changing.read().await.plugins.status()
+    }
+
+    /// Pauses a destination, or lets it go on, durably. Answers whether it is configured.
+    pub async fn pause(&self, destination: &DestinationId, paused: bool) -> Result<bool, StoreError> {
+        let mut changing = self.changing.write().await;
+        let known = self.store.pause(destination, paused).await?;
+        changing.destinations.pause(destination, paused);
+        Ok(known)
     }
 
     /// Checks a plugin's file, activates it for every destination that uses it, and puts it into the

@@ -22,8 +22,10 @@ pub struct Start {
 pub enum Go {
     /// At once: it stands in no lane.
     Free,
-    /// When its turn comes.
+    /// When its turn comes, unless what came before has to wait: then it is stored, too.
     InTurn(Turn),
+    /// When its turn comes, whatever became of what came before.
+    OutOfOrder(Turn),
     /// Not now: it is stored behind those that wait in its lanes.
     Held,
 }
@@ -65,19 +67,21 @@ pub async fn carry(
 
 /// Answers the turn, too, when something of the request has still to be sent.
 async fn carry_one(attempts: &Attempts, deliveries: &[Delivery], start: Start) -> (End, Health, Option<Turn>) {
-    let mut turn = match start.go {
+    let turn = match start.go {
         Go::Held => return (attempts.held(deliveries, &start.work), Health::default(), None),
         Go::Free => None,
-        Go::InTurn(turn) => Some(turn),
+        Go::InTurn(mut turn) => {
+            if !turn.come().await {
+                let held = attempts.held(deliveries, &start.work);
+                return (held, Health::default(), Some(turn.will_be_stored()));
+            }
+            Some(turn)
+        }
+        Go::OutOfOrder(mut turn) => {
+            turn.come().await;
+            Some(turn)
+        }
     };
-    let goes = match &mut turn {
-        Some(turn) => turn.come().await,
-        None => true,
-    };
-    if !goes {
-        let held = attempts.held(deliveries, &start.work);
-        return (held, Health::default(), turn.map(Turn::will_be_stored));
-    }
     let (end, health) = attempts.carry_out(deliveries, start.work).await;
     match turn {
         Some(turn) if end.stored.is_empty() => {
@@ -97,12 +101,8 @@ pub async fn carry_stored(attempts: Arc<Attempts>, stored: StoredRequest, delive
         Ok(Task::Send(work)) => {
             let go = match &stood[..] {
                 [] => Go::Free,
-                lanes => {
-                    let mut turn = attempts.lock_lanes().take_turn(group, lanes);
-                    // It is the first of those that are stored: others are not before it.
-                    turn.come().await;
-                    Go::InTurn(turn)
-                }
+                // It is the first of those that are stored: nothing comes before it.
+                lanes => Go::OutOfOrder(attempts.lock_lanes().take_turn(group, lanes)),
             };
             carry(attempts, origin, deliveries, vec![Start { work: *work, go }], End::default()).await
         }

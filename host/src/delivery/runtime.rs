@@ -104,6 +104,7 @@ impl Runtime {
         status: Arc<Mutex<RuntimeStatus>>,
     ) -> Runtime {
         let limits = active.borrow().destination.delivery.clone();
+        feed.bound_backlog(limits.backlog);
         Runtime {
             shared,
             settler: feed.settler(),
@@ -156,6 +157,7 @@ impl Runtime {
             let active = self.active.borrow_and_update().clone();
             if active.destination.delivery != self.limits {
                 self.limits = active.destination.delivery.clone();
+                self.feed.bound_backlog(self.limits.backlog);
                 self.limiter = Arc::new(Limiter::new(&self.limits));
             }
             // A new revision, new settings or the operator may have mended what was wrong.
@@ -413,8 +415,12 @@ impl Runtime {
         if stored > 0 && is_kept {
             return Start { work, go: Go::Held };
         }
-        self.order_given_up += u64::from(stored > 0);
-        Start { work, go: Go::InTurn(lanes.take_turn(group, &own)) }
+        let turn = lanes.take_turn(group, &own);
+        if stored > 0 {
+            self.order_given_up += 1;
+            return Start { work, go: Go::OutOfOrder(turn) };
+        }
+        Start { work, go: Go::InTurn(turn) }
     }
 
     fn take_health(&mut self, health: Health) {

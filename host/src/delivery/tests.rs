@@ -13,6 +13,7 @@ pub fn limits() -> DeliveryLimits {
         backoff_ms_min: 100,
         backoff_ms_max: 300,
         stored_requests_max: 1,
+        backlog: None,
         order: None,
         order_held_max: 10,
         events_per_second: None,

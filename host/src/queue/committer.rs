@@ -29,7 +29,7 @@ use super::tables::Tables;
 use super::{
     AppendError, Appended, DestinationId, DestinationStatus, PipelineId, RequestId, SETTLE_LAG_MS, Start, StoreError,
 };
-use super::{dead, retention, stored_frame};
+use super::{backlog, dead, retention, stored_frame};
 
 /// See the module.
 pub struct Committer {
@@ -265,6 +265,7 @@ impl Committer {
         for control in group.controls {
             control_one(&mut settling, control, &mut durable)?;
         }
+        backlog::expire(&mut settling)?;
         durable.told = settling.told;
         retention::trim(&mut self.state, &mut tables, &self.shared.options, now_ms)?;
         durable.changed = self.state.save(&mut tables)?;
@@ -325,6 +326,13 @@ fn control_one(settling: &mut Settling<'_, '_>, control: Control, durable: &mut 
             };
             answer(durable, reply, Ok(open));
         }
+        Control::Pause(destination, paused, reply) => {
+            let number = settling.state.destination_number(&destination);
+            if let Some(number) = number {
+                settling.state.destination_mut(number).row.paused = paused;
+            }
+            answer(durable, reply, Ok(number.is_some()));
+        }
         Control::Destinations(reply) => {
             let all = statuses(settling)?;
             answer(durable, reply, Ok(all));
@@ -379,6 +387,8 @@ fn open(
         done: destination.row.progress.ranges().collect(),
         requests,
         next_request: destination.next_request.clone(),
+        paused: destination.row.paused,
+        backlog: destination.backlog.clone(),
     }))
 }
 
@@ -404,7 +414,7 @@ fn statuses(settling: &Settling<'_, '_>) -> Result<Vec<DestinationStatus>, Store
             0
         } else {
             let frame = stored_frame::row_of(&settling.tables.directory, destination.row.pipeline, cursor)?;
-            frame.map_or(0, |frame| settling.now_ms.saturating_sub(frame.oldest_ms))
+            frame.map_or(0, |(_, frame)| settling.now_ms.saturating_sub(frame.oldest_ms))
         };
         all.push(destination.status(head, lag_ms));
     }

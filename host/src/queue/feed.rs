@@ -12,13 +12,16 @@ use futures_util::future::BoxFuture;
 use redb::ReadableTable;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::backlog::BacklogState;
 use super::frame::Frame;
 use super::group::{Command, Settle};
 use super::requests::Requests;
 use super::settle::{decode_request, read_owed};
 use super::shared::{Shared, blocking};
 use super::tables::{OWED, OWED_EVENTS, PAYLOADS, REQUESTS};
-use super::{Delivery, DeliveryId, DueRequest, Feed, Lane, RequestId, Settlement, Settler, StoreError, StoredRequest};
+use super::{
+    Backlog, Delivery, DeliveryId, DueRequest, Feed, Lane, RequestId, Settlement, Settler, StoreError, StoredRequest,
+};
 use crate::event::{Event, EventKind, MessageId, scan};
 
 /// What the committer tells a feed when it opens.
@@ -37,6 +40,10 @@ pub struct Opened {
     pub requests: Arc<Requests>,
     /// Where ids for new requests come from.
     pub next_request: Arc<AtomicU64>,
+    /// Whether the operator had paused it.
+    pub paused: bool,
+    /// What it may leave unsettled, and what of that has expired.
+    pub backlog: Arc<BacklogState>,
 }
 
 /// See the module.
@@ -67,6 +74,14 @@ impl Position {
     fn step(&mut self) {
         self.seq += 1;
         self.skip_done();
+    }
+
+    /// Leaves out what has expired.
+    fn skip_to(&mut self, floor: u64) {
+        if self.seq < floor {
+            self.seq = floor;
+            self.skip_done();
+        }
     }
 
     fn skip_done(&mut self) {
@@ -113,7 +128,12 @@ impl RedbFeed {
         let mut deliveries = Vec::new();
         let mut bytes = 0;
         'frames: while position.seq < head && deliveries.len() < events_max {
-            let frame = self.frame(position.seq).await?;
+            position.skip_to(self.opened.backlog.floor());
+            let frame = match self.frame(position.seq).await {
+                // It went while it was looked for.
+                Err(_) if position.seq < self.opened.backlog.floor() => continue,
+                frame => frame?,
+            };
             while let Some(event) = frame.event(position.seq) {
                 bytes += event.json.len();
                 let full = deliveries.len() >= events_max || (bytes > bytes_max && !deliveries.is_empty());
@@ -164,6 +184,14 @@ impl Feed for RedbFeed {
 
     fn stored_requests(&self) -> u64 {
         self.opened.requests.len() as u64
+    }
+
+    fn was_paused(&self) -> bool {
+        self.opened.paused
+    }
+
+    fn bound_backlog(&self, backlog: Option<Backlog>) {
+        self.opened.backlog.set(backlog);
     }
 
     fn lanes(&self) -> HashMap<Lane, u64> {

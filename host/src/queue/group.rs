@@ -59,6 +59,8 @@ pub enum Control {
     Open(DestinationId, PipelineId, Start, Reply<Opened>),
     /// Forget a destination.
     Remove(DestinationId, Reply<u64>),
+    /// Pause or resume a destination.
+    Pause(DestinationId, bool, Reply<bool>),
     /// All destinations.
     Destinations(Reply<Vec<DestinationStatus>>),
     /// Replay dead letters.

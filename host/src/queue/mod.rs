@@ -12,6 +12,7 @@
 //! The store knows nothing of plugins or HTTP: a stored request is bytes to it, and callers see no
 //! offsets, tables or transactions, so that another engine can implement [`EventStore`].
 
+mod backlog;
 mod cache;
 mod committer;
 mod dead;
@@ -310,6 +311,17 @@ pub enum Start {
     Earliest,
 }
 
+/// How much a destination may leave unsettled before the oldest of it expires: so it never keeps the
+/// space of the others. Owed deliveries count, but only waiting ones expire: owed ones have an end of
+/// their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// Bytes of events and stored requests.
+    pub bytes_max: u64,
+    /// Age of events, in milliseconds.
+    pub age_ms_max: u64,
+}
+
 /// Durable counters of one destination, exact across restarts.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Counters {
@@ -347,6 +359,8 @@ pub struct DestinationStatus {
     pub stored_requests: u64,
     /// Age of the oldest waiting event, in milliseconds; 0 when none waits.
     pub lag_ms: u64,
+    /// Whether the operator paused it.
+    pub paused: bool,
 }
 
 /// The store as a whole.
@@ -452,6 +466,9 @@ pub trait EventStore: Send + Sync + 'static {
     /// writes; the number of such deliveries is returned. Dead letters stay.
     fn remove(&self, destination: &DestinationId) -> BoxFuture<'_, Result<u64, StoreError>>;
 
+    /// Pauses or resumes a destination, durably. Answers whether it is known.
+    fn pause(&self, destination: &DestinationId, paused: bool) -> BoxFuture<'_, Result<bool, StoreError>>;
+
     /// All destinations that the store knows.
     fn destinations(&self) -> BoxFuture<'_, Result<Vec<DestinationStatus>, StoreError>>;
 
@@ -500,6 +517,12 @@ pub trait Feed: Send {
     /// How many stored requests stand in each lane: for whoever opens the feed; it lags behind
     /// settlements that are not durable yet.
     fn lanes(&self) -> HashMap<Lane, u64>;
+
+    /// Whether the operator had paused the destination when the feed was opened.
+    fn was_paused(&self) -> bool;
+
+    /// Bounds what the destination may leave unsettled from the next commit on; None: no bound.
+    fn bound_backlog(&self, backlog: Option<Backlog>);
 
     /// Completes when [`Feed::has_next`] has become true, or a stored request was added. Where it is
     /// true already, only a stored request counts. Safe to cancel.

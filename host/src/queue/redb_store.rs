@@ -159,6 +159,11 @@ impl EventStore for RedbStore {
         Box::pin(self.ask(|reply| Control::Remove(destination, reply)))
     }
 
+    fn pause(&self, destination: &DestinationId, paused: bool) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let destination = destination.clone();
+        Box::pin(self.ask(move |reply| Control::Pause(destination, paused, reply)))
+    }
+
     fn destinations(&self) -> BoxFuture<'_, Result<Vec<DestinationStatus>, StoreError>> {
         Box::pin(self.ask(Control::Destinations))
     }

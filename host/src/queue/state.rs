@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use redb::ReadableTable;
 use tokio::sync::watch;
 
+use super::backlog::BacklogState;
 use super::frame::FrameRow;
 use super::progress::Progress;
 use super::requests::Requests;
@@ -60,6 +61,9 @@ pub struct DestinationRow {
     pub replays: u64,
     /// How many notes it has made.
     pub notes: u64,
+    /// Whether the operator paused it.
+    #[serde(default)]
+    pub paused: bool,
 }
 
 /// A pipeline.
@@ -83,6 +87,8 @@ pub struct Destination {
     pub requests: Weak<Requests>,
     /// Where the feeds of this run of the daemon take request ids from; even numbers.
     pub next_request: Arc<AtomicU64>,
+    /// What it may leave unsettled, and what of that has expired.
+    pub backlog: Arc<BacklogState>,
     dirty: bool,
 }
 
@@ -143,7 +149,13 @@ impl Pipeline {
 
 impl Destination {
     fn new(row: DestinationRow, dirty: bool) -> Destination {
-        Destination { row, requests: Weak::new(), next_request: Arc::new(AtomicU64::new(0)), dirty }
+        Destination {
+            row,
+            requests: Weak::new(),
+            next_request: Arc::new(AtomicU64::new(0)),
+            backlog: Arc::default(),
+            dirty,
+        }
     }
 
     /// The counters at this head of its pipeline.
@@ -163,6 +175,7 @@ impl Destination {
             owed: self.row.owed,
             stored_requests: self.row.stored,
             lag_ms,
+            paused: self.row.paused,
         }
     }
 }
@@ -240,6 +253,7 @@ impl State {
             stored_bytes: 0,
             replays: 0,
             notes: 0,
+            paused: false,
         };
         let Some(number) = self.destination_numbers.get(name).copied() else {
             return self.push_destination(Destination::new(row, true));
@@ -295,13 +309,23 @@ impl State {
         &mut self.destinations[number as usize]
     }
 
+    /// About the bytes that a destination has not settled: its share of the frames, and what it owes.
+    pub fn backlog_bytes(&self, number: u32) -> u64 {
+        let row = &self.destination(number).row;
+        self.share_of_frames(row.pipeline, row.progress.cursor) + row.owed_bytes + row.stored_bytes
+    }
+
+    /// About the bytes of a pipeline's frames from a number on.
+    fn share_of_frames(&self, number: u32, from: u64) -> u64 {
+        let pipeline = self.pipeline(number);
+        let events = u128::from(pipeline.row.head.saturating_sub(from));
+        let share = u128::from(pipeline.row.kept_bytes) * events / u128::from(pipeline.kept_events().max(1));
+        u64::try_from(share).unwrap_or(u64::MAX)
+    }
+
     /// About the bytes that no destination has settled: frames by their share of events, and owed.
     pub fn pending_bytes(&self) -> u64 {
-        let of_pipeline = |(number, pipeline): (u32, &Pipeline)| {
-            let pending = u128::from(pipeline.row.head - self.slowest_cursor(number));
-            let share = u128::from(pipeline.row.kept_bytes) * pending / u128::from(pipeline.kept_events().max(1));
-            u64::try_from(share).unwrap_or(u64::MAX)
-        };
+        let of_pipeline = |(number, _)| self.share_of_frames(number, self.slowest_cursor(number));
         self.pipelines().map(of_pipeline).sum::<u64>() + self.owed_bytes()
     }
 

@@ -56,14 +56,14 @@ pub fn row_from(
     Ok(Some((key.value().1, FrameRow::decode(row.value())?)))
 }
 
-/// The row of the frame that holds the event of that number.
+/// The row of the frame that holds the event of that number, with the number of its first event.
 pub fn row_of(
     directory: &impl ReadableTable<FrameKey, &'static [u8]>,
     pipeline: u32,
     seq: u64,
-) -> Result<Option<FrameRow>, StoreError> {
+) -> Result<Option<(u64, FrameRow)>, StoreError> {
     let found = stored_row_of(directory, pipeline, seq)?;
-    Ok(found.map(|(_, row)| FrameRow::decode(&row)).transpose()?)
+    Ok(found.map(|(first_seq, row)| Ok::<_, StoreError>((first_seq, FrameRow::decode(&row)?))).transpose()?)
 }
 
 /// The frame that holds the event of that number, when it is kept.

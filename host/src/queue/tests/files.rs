@@ -96,3 +96,42 @@ async fn a_damaged_frame_is_not_handed_out() {
     assert!(matches!(ga4.next(10, 1_000).await, Err(StoreError::Damaged { .. })));
     append(&store, "shop", &["c"]).await;
 }
+
+/// A store as format 1 left it: of six events of `shop` ga4 has delivered a, filtered b, given up c,
+/// and owes d and e to two requests; webhook has settled nothing.
+fn store_of_format_1(folder: &Path) -> std::path::PathBuf {
+    let path = folder.join("queue.redb");
+    let mut stored = flate2::read::GzDecoder::new(&include_bytes!("store-v1.redb.gz")[..]);
+    std::io::copy(&mut stored, &mut std::fs::File::create(&path).unwrap()).unwrap();
+    path
+}
+
+#[tokio::test]
+async fn a_store_of_format_1_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = store_of_format_1(folder.path());
+    let store = open(&path);
+    let counters = status(&store, "shop/ga4").await.counters;
+    assert_eq!((counters.delivered, counters.filtered, counters.dead), (1, 1, 1));
+    let mut ga4 = feed(&store, "shop/ga4").await;
+    assert_eq!(names(&drain(&mut ga4).await), ["f"]);
+    let due = ga4.due(START_MS + 9, 10).await.unwrap();
+    let shown: Vec<(u64, &[u8], Vec<String>, usize)> = due
+        .iter()
+        .map(|(request, deliveries)| {
+            (request.due_ms - START_MS, &request.payload[..], names(deliveries), request.lanes.len())
+        })
+        .collect();
+    let of = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+    assert_eq!(shown, [(5, &b"\x01first"[..], of(&["d", "e"]), 0), (9, &b"\x01second"[..], of(&["e"]), 0)]);
+    let mut webhook = feed(&store, "shop/webhook").await;
+    assert_eq!(names(&drain(&mut webhook).await), ["a", "b", "c", "d", "e", "f"]);
+    let letters = store.dead_letters(DeadFilter::default()).await.unwrap();
+    assert_eq!(letters.iter().map(|letter| &letter.message_id[..]).collect::<Vec<_>>(), ["c"]);
+    assert_eq!(store.trace("a").await.unwrap()[0].steps.len(), 1);
+    drop((ga4, webhook));
+    store.close().await.unwrap();
+    let database = Database::open(&path).unwrap();
+    let format = tables::read_format(&database.begin_read().unwrap()).unwrap();
+    assert_eq!(format, tables::Format::Version(tables::FORMAT));
+}
