@@ -3,8 +3,10 @@
 mod admin_client;
 mod dead_letters;
 mod plugin;
+mod replay;
 mod status;
 mod trace;
+mod upkeep;
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +14,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
+use crate::queue::Existing;
 
 /// Switchyard: forwards events from Segment-compatible SDKs to vendors, through sandboxed plugins.
 #[derive(Parser)]
@@ -36,9 +39,37 @@ enum Command {
         #[command(flatten)]
         admin: AdminArguments,
     },
-    /// List, show and replay dead letters.
+    /// List, show, replay, discard and export dead letters.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
+    /// Send events of the queue to a destination again, or to a new one.
+    Replay(replay::Replay),
+    /// Erase everything that is kept of a user's events.
+    Erase {
+        /// The userId or anonymousId.
+        #[arg(long)]
+        user: String,
+        #[command(flatten)]
+        admin: AdminArguments,
+    },
+    /// Copy the store of a running daemon to a file.
+    Backup {
+        /// The file to make.
+        file: PathBuf,
+        #[command(flatten)]
+        admin: AdminArguments,
+    },
+    /// Put a backup into a data directory that no daemon has open.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+        /// The data directory.
+        #[arg(long)]
+        data: PathBuf,
+        /// Replace the store that is there.
+        #[arg(long)]
+        force: bool,
+    },
     /// Build, inspect, run, measure and install plugins.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
@@ -69,6 +100,12 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
         Command::Status(admin) => status::status(&admin),
         Command::Trace { message_id, admin } => trace::trace(&message_id, &admin),
         Command::DeadLetters(call) => dead_letters::run(call),
+        Command::Replay(call) => replay::run(&call),
+        Command::Erase { user, admin } => upkeep::erase(&user, &admin),
+        Command::Backup { file, admin } => upkeep::backup(&file, &admin),
+        Command::Restore { file, data, force } => {
+            upkeep::restore(&file, &data, if force { Existing::Replace } else { Existing::Keep })
+        }
         Command::Plugin(call) => plugin::run(call),
     }
 }

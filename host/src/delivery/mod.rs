@@ -16,6 +16,7 @@ pub mod group;
 pub mod guest;
 pub mod live;
 pub mod payload;
+pub mod replayed;
 pub mod retry;
 pub mod runtime;
 pub mod verdict;

@@ -99,6 +99,17 @@ impl Payload {
         Payload::Plan(StoredPlan { key: None, tries: Tries::default() })
     }
 
+    /// From the stored form of a request, that of planning its events anew, with nothing of the request
+    /// in it. A follow-up leads back to the beginning of its chain; what cannot be read, to a replay.
+    pub fn replanned(stored: &[u8]) -> Bytes {
+        let plan = match Payload::decode(stored) {
+            Ok(Payload::Send(send)) => StoredPlan { key: (send.step == 0).then_some(send.key), tries: send.tries },
+            Ok(Payload::Plan(plan)) => plan,
+            Err(_) => StoredPlan { key: None, tries: Tries::default() },
+        };
+        Payload::Plan(plan).encode()
+    }
+
     /// The stored form.
     pub fn encode(&self) -> Bytes {
         let mut out = vec![VERSION];
@@ -139,6 +150,30 @@ mod tests {
         assert_eq!(read.request().unwrap(), request);
         assert_eq!((read.tries, read.step, read.revision.as_str()), (tries, 1, "abc"));
         assert_eq!(Payload::decode(&Payload::replay().encode()).unwrap(), Payload::replay());
+    }
+
+    #[test]
+    fn planned_anew_nothing_of_the_request_is_left() {
+        let request = Request {
+            key: "import".into(),
+            method: "POST".into(),
+            url: "https://vendor.example/planted".into(),
+            headers: vec![("x-user".into(), "planted".into())],
+            body: Bytes::from_static(b"planted"),
+            auth: Vec::new(),
+            covers: vec![0, 1],
+            lane: Some("planted".into()),
+            tag: Bytes::from_static(b"planted"),
+        };
+        let tries = Tries { attempts: 3, first_failure_ms: 77 };
+        for (step, key) in [(0, Some("import".to_string())), (1, None)] {
+            let send = StoredSend::new(&request, "abc".into(), step, tries);
+            let replanned = Payload::replanned(&Payload::Send(Box::new(send)).encode());
+            assert_eq!(Payload::decode(&replanned).unwrap(), Payload::Plan(StoredPlan { key, tries }));
+        }
+        let replay = Payload::replay();
+        assert_eq!(Payload::replanned(&replay.encode()), replay.encode());
+        assert_eq!(Payload::replanned(b"nonsense"), replay.encode());
     }
 
     #[test]

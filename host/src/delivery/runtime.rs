@@ -18,6 +18,7 @@ use super::group::groups;
 use super::guest::{Guests, Planned};
 use super::live::{Live, Step};
 use super::payload::Payload;
+use super::replayed;
 use super::retry::Tries;
 use crate::clock::Clock;
 use crate::queue::{Death, Delivery, Feed, Note, Outcome, Settler, StoreError, StoredRequest};
@@ -120,7 +121,9 @@ impl Runtime {
         while !*self.stop.borrow_and_update() {
             self.take_up_active();
             self.take_due().await?;
-            self.take_new().await?;
+            if self.take_new().await? {
+                continue;
+            }
             self.show_status();
             match self.wake().await {
                 Wake::Task(task) => self.task_ended(task).await?,
@@ -230,8 +233,9 @@ impl Runtime {
         Ok(())
     }
 
-    /// Takes new deliveries, settles those that are filtered, and has the rest planned.
-    async fn take_new(&mut self) -> Result<(), StoreError> {
+    /// Takes new deliveries, settles those that are filtered, and has the rest planned. Answers whether
+    /// there are more to look at, which nothing will wake the loop for: none of these is planned.
+    async fn take_new(&mut self) -> Result<bool, StoreError> {
         // A failing vendor without stored requests to probe it with is probed with one new batch.
         let may_probe = self.pause.is_none() && self.tasks.is_empty() && self.feed.next_due_ms().is_none();
         let wants = !self.planning
@@ -240,9 +244,9 @@ impl Runtime {
             && self.tasks.len() < self.in_flight_max()
             && (self.shared.now)() >= self.not_before_ms;
         if !wants || !self.feed.has_next() {
-            return Ok(());
+            return Ok(false);
         }
-        let Some(attempts) = self.attempts() else { return Ok(()) };
+        let Some(attempts) = self.attempts() else { return Ok(false) };
         let batch = &attempts.guest.revision.manifest().batch;
         let limits = &attempts.active.destination.delivery;
         let events_max = limits.batch_events_max.min(batch.events_max as usize).max(1);
@@ -250,7 +254,7 @@ impl Runtime {
         let deliveries = self.feed.next(events_max, bytes_max).await?;
         let deliveries = self.route(&attempts, deliveries).await?;
         if deliveries.is_empty() {
-            return Ok(());
+            return Ok(self.feed.has_next());
         }
         self.planning = true;
         self.tasks.spawn(async move {
@@ -258,7 +262,7 @@ impl Runtime {
             let planned = attempts.guests.plan(&attempts.guest, (attempts.now)(), events).await;
             TaskEnd::Planned(Box::new((attempts, deliveries, planned)))
         });
-        Ok(())
+        Ok(false)
     }
 
     /// Settles what the rules filter; the rest goes on.
@@ -437,6 +441,7 @@ async fn carry_stored(attempts: Arc<Attempts>, stored: StoredRequest, deliveries
         Payload::Plan(plan) => Ok(Ok(plan)),
     }) {
         Ok(Err(work)) => (vec![work], End::default()),
+        Ok(Ok(plan)) if plan.key.is_none() => replayed::plan(&attempts, &deliveries, plan.tries).await,
         Ok(Ok(plan)) => {
             let covers: Vec<usize> = (0..deliveries.len()).collect();
             attempts.plan_again(&deliveries, &covers, plan.key.as_deref(), plan.tries).await
@@ -469,7 +474,8 @@ fn shifted(mut end: End, from: usize, to: usize) -> End {
     end
 }
 
-fn filtered_note(now_ms: u64, rule: &str) -> Note {
+/// What the story of a delivery that a rule filtered says.
+pub(super) fn filtered_note(now_ms: u64, rule: &str) -> Note {
     Note {
         at_ms: now_ms,
         step: "filtered".to_string(),

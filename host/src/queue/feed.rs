@@ -18,7 +18,9 @@ use super::requests::Requests;
 use super::settle::{decode_request, read_owed};
 use super::shared::{Shared, blocking};
 use super::tables::{OWED, OWED_EVENTS, PAYLOADS, REQUESTS};
-use super::{Delivery, DeliveryId, DueRequest, Feed, RequestId, Settlement, Settler, StoreError, StoredRequest};
+use super::{
+    Change, Delivery, DeliveryId, DueRequest, Feed, RequestId, Settlement, Settler, StoreError, StoredRequest,
+};
 use crate::event::{Event, EventKind, MessageId, scan};
 
 /// What the committer tells a feed when it opens.
@@ -111,10 +113,16 @@ impl RedbFeed {
         let head = self.wait().await?;
         let mut position = self.position.clone();
         let mut deliveries = Vec::new();
+        let mut erased = Vec::new();
         let mut bytes = 0;
         'frames: while position.seq < head && deliveries.len() < events_max {
             let frame = self.frame(position.seq).await?;
             while let Some(event) = frame.event(position.seq) {
+                if event.is_erased() {
+                    erased.push(Change::Expire(DeliveryId::first(position.seq)));
+                    position.step();
+                    continue;
+                }
                 bytes += event.json.len();
                 let full = deliveries.len() >= events_max || (bytes > bytes_max && !deliveries.is_empty());
                 if full {
@@ -123,6 +131,14 @@ impl RedbFeed {
                 deliveries.push(Delivery { id: DeliveryId::first(position.seq), event: event.clone() });
                 position.step();
             }
+        }
+        if !erased.is_empty() {
+            let settle = Settle {
+                destination: self.opened.destination,
+                settlement: Settlement { changes: erased },
+                reply: None,
+            };
+            self.commands.send(Command::Settle(settle)).await.map_err(|_| self.shared.ended())?;
         }
         self.position = position;
         Ok(deliveries)
