@@ -155,8 +155,11 @@ impl Committer {
             answer();
         }
         for (from, reply) in durable.rewrites {
-            // Who does not wait any more does not need the answer.
-            let _ = reply.send(copy::end_rewrite(&self.shared, &from));
+            let rewritten = copy::end_rewrite(&self.shared, &from);
+            if rewritten.is_ok() {
+                copy::sync_name(&self.shared)?;
+            }
+            let _ = reply.send(rewritten);
         }
         // Freeing thousands of events takes its time, so not before the answers.
         drop(evicted);

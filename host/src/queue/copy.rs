@@ -89,14 +89,20 @@ pub fn end_rewrite(shared: &Shared, from: &Path) -> Result<(), StoreError> {
     copy_the_rest(&view, &copy)?;
     drop(view);
     std::fs::rename(from, &shared.path).map_err(|error| failed(&shared.path, error))?;
-    sync_directory(&shared.path).map_err(|error| failed(&shared.path, error))?;
+    // From here on the old file has no name: what was committed to it would be lost.
     shared.replace_database(copy);
     Ok(())
 }
 
+/// Makes the name that a rewritten store has got durable. An error leaves open which file the next
+/// start finds, so nothing may be committed after it.
+pub fn sync_name(shared: &Shared) -> Result<(), StoreError> {
+    sync_directory(&shared.path).map_err(|error| failed(&shared.path, error))
+}
+
 /// Removes what interrupted copies left.
 pub fn remove_leftovers(store: &Path) -> Result<(), StoreError> {
-    ["backup", "rewrite"].into_iter().try_for_each(|purpose| remove_if_there(&beside(store, purpose)))
+    ["backup", "rewrite", "restore"].into_iter().try_for_each(|purpose| remove_if_there(&beside(store, purpose)))
 }
 
 fn remove_if_there(path: &Path) -> Result<(), StoreError> {

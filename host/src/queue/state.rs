@@ -353,8 +353,8 @@ impl State {
         self.destinations.iter().map(Destination::letters).fold(LettersKept::default(), LettersKept::and)
     }
 
-    /// All destinations, also those that are no longer configured, whose feed or row does not change
-    /// with what is set here.
+    /// What is to be set of those destinations, also removed ones, whose dead letters are not counted.
+    /// That writes no row.
     pub fn uncounted_letters(&mut self) -> impl Iterator<Item = (u32, &mut Option<LettersKept>)> {
         let all = (0..).zip(&mut self.destinations).map(|(number, destination)| (number, &mut destination.row.letters));
         all.filter(|(_, letters)| letters.is_none())

@@ -107,7 +107,7 @@ async fn what_is_no_whole_store_is_not_restored() {
 async fn what_interrupted_copies_left_goes_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("queue.redb");
-    for left in ["queue.redb.backup", "queue.redb.rewrite"] {
+    for left in ["queue.redb.backup", "queue.redb.rewrite", "queue.redb.restore"] {
         std::fs::write(folder.path().join(left), b"half").unwrap();
     }
     let store = open(&path);
