@@ -12,15 +12,13 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::{letters, upkeep};
 use crate::daemon::Daemon;
 use crate::http::{self, Body};
-use crate::queue::{DeadFilter, DestinationId};
+use crate::queue::DestinationId;
 
 /// Bytes of a plugin file that may be uploaded; JavaScript and Python plugins have 20 MB.
 const PLUGIN_BYTES_MAX: usize = 64 << 20;
-
-/// Bytes of any other body.
-const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// Answers one request.
 pub async fn handle(daemon: Arc<Daemon>, request: Request<Incoming>) -> Response<Body> {
@@ -48,10 +46,11 @@ pub async fn handle(daemon: Arc<Daemon>, request: Request<Incoming>) -> Response
             let id = DestinationId(format!("{}/{}", percent_decoded(pipeline), percent_decoded(name)));
             pause(&daemon, &id, *call == "pause").await
         }
-        (&Method::GET, ["dead-letters"]) => dead_letters(&daemon, request.uri().query()).await,
-        (&Method::GET, ["dead-letters", id]) => dead_letter(&daemon, id, request.uri().query()).await,
-        (&Method::POST, ["dead-letters", "replay"]) => replay(&daemon, request).await,
-        _ => failure(StatusCode::NOT_FOUND, "not_found", &format!("there is no {} {path}", request.method())),
+        (_, ["dead-letters", rest @ ..]) => letters::handle(daemon, rest, request).await,
+        (&Method::POST, ["replay"]) => letters::replay(daemon, request).await,
+        (&Method::POST, ["erase"]) => upkeep::erase(daemon, request).await,
+        (&Method::GET, ["backup"]) => upkeep::backup(&daemon).await,
+        (method, _) => not_found(method, call),
     }
 }
 
@@ -67,11 +66,15 @@ pub fn health(daemon: &Daemon, path: &str) -> Option<Response<Body>> {
     }
 }
 
-fn failure(status: StatusCode, code: &str, message: &str) -> Response<Body> {
+pub(super) fn failure(status: StatusCode, code: &str, message: &str) -> Response<Body> {
     http::json(status, &json!({"success": false, "code": code, "message": message}))
 }
 
-fn store_failure(error: &crate::queue::StoreError) -> Response<Body> {
+pub(super) fn not_found(method: &Method, call: &str) -> Response<Body> {
+    failure(StatusCode::NOT_FOUND, "not_found", &format!("there is no {method} /api/v1/{call}"))
+}
+
+pub(super) fn store_failure(error: &crate::queue::StoreError) -> Response<Body> {
     failure(StatusCode::INTERNAL_SERVER_ERROR, "store_failed", &error.to_string())
 }
 
@@ -145,7 +148,7 @@ async fn trace(daemon: &Daemon, message_id: &str) -> Response<Body> {
     }
 }
 
-async fn body(request: Request<Incoming>, bytes_max: usize) -> Result<Bytes, Response<Body>> {
+pub(super) async fn body(request: Request<Incoming>, bytes_max: usize) -> Result<Bytes, Response<Body>> {
     match Limited::new(request.into_body(), bytes_max).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) => {
@@ -166,90 +169,7 @@ async fn install(daemon: Arc<Daemon>, request: Request<Incoming>) -> Response<Bo
     }
 }
 
-async fn dead_letters(daemon: &Daemon, query: Option<&str>) -> Response<Body> {
-    match daemon.store.dead_letters(filter_of_query(query)).await {
-        Ok(letters) => http::json(StatusCode::OK, &letters),
-        Err(error) => store_failure(&error),
-    }
-}
-
-async fn dead_letter(daemon: &Daemon, id: &str, query: Option<&str>) -> Response<Body> {
-    let Ok(id) = id.parse::<u64>() else {
-        return failure(StatusCode::BAD_REQUEST, "bad_id", "a dead letter has a number; `dead-letters list` shows it");
-    };
-    let filter = DeadFilter { ids: Some(vec![id]), ..filter_of_query(query) };
-    match daemon.store.dead_letters(filter).await {
-        Ok(letters) if letters.is_empty() => {
-            failure(StatusCode::NOT_FOUND, "unknown_dead_letter", &format!("there is no dead letter {id}"))
-        }
-        Ok(letters) => {
-            let letters: Vec<_> = letters
-                .iter()
-                .map(|letter| {
-                    let mut shown = serde_json::to_value(letter).unwrap_or_default();
-                    shown["payload"] = serde_json::from_slice(&letter.json).unwrap_or_default();
-                    shown
-                })
-                .collect();
-            http::json(StatusCode::OK, &letters)
-        }
-        Err(error) => store_failure(&error),
-    }
-}
-
-/// What a replay is asked for.
-#[derive(serde::Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct ReplayCall {
-    destination: Option<String>,
-    ids: Option<Vec<u64>>,
-    reason: Option<String>,
-    event: Option<String>,
-    message_id: Option<String>,
-    limit: usize,
-}
-
-async fn replay(daemon: &Daemon, request: Request<Incoming>) -> Response<Body> {
-    let bytes = match body(request, BODY_BYTES_MAX).await {
-        Ok(bytes) => bytes,
-        Err(response) => return response,
-    };
-    let call: ReplayCall = match serde_json::from_slice(if bytes.is_empty() { b"{}" } else { &bytes }) {
-        Ok(call) => call,
-        Err(error) => return failure(StatusCode::BAD_REQUEST, "bad_filter", &error.to_string()),
-    };
-    let filter = DeadFilter {
-        destination: call.destination.map(DestinationId),
-        ids: call.ids,
-        reason: call.reason,
-        event: call.event,
-        message_id: call.message_id,
-        limit: call.limit,
-    };
-    let payload = crate::delivery::payload::Payload::replay().encode();
-    match daemon.store.replay(filter, payload).await {
-        Ok(replayed) => http::json(StatusCode::OK, &json!({"success": true, "replayed": replayed})),
-        Err(error) => store_failure(&error),
-    }
-}
-
-fn filter_of_query(query: Option<&str>) -> DeadFilter {
-    let mut filter = DeadFilter { limit: 100, ..DeadFilter::default() };
-    for (name, value) in query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('=')) {
-        let value = percent_decoded(&value.replace('+', " "));
-        match name {
-            "destination" => filter.destination = Some(DestinationId(value)),
-            "reason" => filter.reason = Some(value),
-            "event" => filter.event = Some(value),
-            "message_id" => filter.message_id = Some(value),
-            "limit" => filter.limit = value.parse().unwrap_or(100),
-            _ => {}
-        }
-    }
-    filter
-}
-
-fn percent_decoded(text: &str) -> String {
+pub(super) fn percent_decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

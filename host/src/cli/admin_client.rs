@@ -1,10 +1,13 @@
 //! Calls the daemon's admin interface.
 
+use std::io::Write;
+
 use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::header::AUTHORIZATION;
-use hyper::{Method, Request};
+use hyper::{Method, Request, Response};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
@@ -14,6 +17,60 @@ use crate::admin::Token;
 
 /// Calls `METHOD /api/v1/<path>` of the daemon that the arguments name, and reads its answer.
 pub(super) fn call(admin: &AdminArguments, method: Method, path: &str, body: Bytes) -> anyhow::Result<Value> {
+    runtime()?.block_on(async {
+        let response = request(admin, method, path, body).await?;
+        let bytes = response.into_body().collect().await.context("the daemon's answer was cut off")?.to_bytes();
+        serde_json::from_slice(&bytes).context("the daemon answered with something that is not JSON")
+    })
+}
+
+/// The same for an answer of JSON lines, each of which `each` gets as it comes.
+pub(super) fn call_lines(
+    admin: &AdminArguments,
+    method: Method,
+    path: &str,
+    body: Bytes,
+    mut each: impl FnMut(&[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    runtime()?.block_on(async {
+        let mut body = request(admin, method, path, body).await?.into_body();
+        let mut rest = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.context("the daemon's answer was cut off")?;
+            rest.extend_from_slice(frame.data_ref().map_or(&[], |data| &data[..]));
+            while let Some(end) = memchr::memchr(b'\n', &rest) {
+                each(&rest[..end])?;
+                rest.drain(..=end);
+            }
+        }
+        anyhow::ensure!(rest.is_empty(), "the daemon's answer was cut off");
+        Ok(())
+    })
+}
+
+/// The same for an answer that is written to a file as it comes.
+pub(super) fn download(admin: &AdminArguments, path: &str, to: &mut impl Write) -> anyhow::Result<()> {
+    runtime()?.block_on(async {
+        let mut body = request(admin, Method::GET, path, Bytes::new()).await?.into_body();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.context("the daemon's answer was cut off")?;
+            to.write_all(frame.data_ref().map_or(&[], |data| &data[..]))?;
+        }
+        Ok(())
+    })
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+/// The answer, when the daemon did not refuse.
+async fn request(
+    admin: &AdminArguments,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> anyhow::Result<Response<Incoming>> {
     let config = super::load(&admin.config)?;
     let token = Token::read(&config.data_directory)?;
     let mut address = config.admin_address;
@@ -26,23 +83,19 @@ pub(super) fn call(admin: &AdminArguments, method: Method, path: &str, body: Byt
         .header(AUTHORIZATION, token.bearer())
         .body(Full::new(body))
         .context("the request cannot be made")?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (status, bytes) = runtime.block_on(async {
-        let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-        let response = client.request(request).await.with_context(|| {
-            format!("the daemon does not answer at {address}: is it running with this configuration?")
-        })?;
-        let status = response.status();
-        anyhow::Ok((status, response.into_body().collect().await?.to_bytes()))
-    })?;
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let response = client
+        .request(request)
+        .await
+        .with_context(|| format!("the daemon does not answer at {address}: is it running with this configuration?"))?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let bytes = response.into_body().collect().await?.to_bytes();
     let value: Value = serde_json::from_slice(&bytes)
         .with_context(|| format!("the daemon answered {status} with something that is not JSON"))?;
-    anyhow::ensure!(
-        status.is_success(),
-        "{}",
-        value["message"].as_str().unwrap_or("the daemon refused without a reason")
-    );
-    Ok(value)
+    anyhow::bail!("{}", value["message"].as_str().unwrap_or("the daemon refused without a reason"))
 }
 
 /// Percent-encodes a text for a path or a query.

@@ -1,10 +1,13 @@
-//! `switchyard dead-letters list | show | replay`.
+//! `switchyard dead-letters list | show | replay | discard | export`.
+
+use std::io::Write;
 
 use bytes::Bytes;
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
 
+use super::replay::follow;
 use super::{AdminArguments, admin_client, print_json, shown_time, status::print_table};
 
 #[derive(Subcommand)]
@@ -30,6 +33,28 @@ pub(super) enum DeadLetters {
         /// Really all, where no filter is given.
         #[arg(long)]
         all: bool,
+        /// So many events a second.
+        #[arg(long, default_value_t = 100)]
+        rate: u32,
+        #[command(flatten)]
+        filter: Filter,
+        #[command(flatten)]
+        admin: AdminArguments,
+    },
+    /// Remove dead letters: all that match the filters. No counter changes.
+    Discard {
+        /// Those with these numbers.
+        ids: Vec<u64>,
+        /// Really all, where no filter is given.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        filter: Filter,
+        #[command(flatten)]
+        admin: AdminArguments,
+    },
+    /// Print dead letters with their events, oldest first, one JSON object a line.
+    Export {
         #[command(flatten)]
         filter: Filter,
         #[command(flatten)]
@@ -51,20 +76,29 @@ pub(super) struct Filter {
     /// Of this event.
     #[arg(long)]
     message_id: Option<String>,
+    /// Given up at this time or later: RFC 3339, or milliseconds since 1970.
+    #[arg(long)]
+    from: Option<String>,
+    /// Given up before this time.
+    #[arg(long)]
+    to: Option<String>,
     /// At most so many.
     #[arg(long)]
     limit: Option<usize>,
 }
 
+/// Letters asked for at a time.
+const PAGE_LETTERS: usize = 1_000;
+
 impl Filter {
     fn query(&self) -> String {
-        let limit = self.limit.map(|limit| limit.to_string());
         let pairs = [
             ("destination", &self.destination),
             ("reason", &self.reason),
             ("event", &self.event),
             ("message_id", &self.message_id),
-            ("limit", &limit),
+            ("from", &self.from),
+            ("to", &self.to),
         ];
         let pairs: Vec<String> = pairs
             .into_iter()
@@ -73,8 +107,21 @@ impl Filter {
         pairs.join("&")
     }
 
-    fn is_empty(&self) -> bool {
-        self.query().is_empty()
+    fn call(&self, ids: &[u64], all: bool) -> anyhow::Result<Value> {
+        anyhow::ensure!(
+            all || !ids.is_empty() || self.limit.is_some() || !self.query().is_empty(),
+            "name dead letters by number, give a filter, or say --all"
+        );
+        Ok(json!({
+            "destination": self.destination,
+            "ids": if ids.is_empty() { Value::Null } else { json!(ids) },
+            "reason": self.reason,
+            "event": self.event,
+            "message_id": self.message_id,
+            "from": self.from,
+            "to": self.to,
+            "limit": self.limit.unwrap_or(0),
+        }))
     }
 }
 
@@ -82,23 +129,68 @@ pub(super) fn run(call: DeadLetters) -> anyhow::Result<()> {
     match call {
         DeadLetters::List { filter, admin } => list(&filter, &admin),
         DeadLetters::Show { id, admin } => show(id, &admin),
-        DeadLetters::Replay { ids, all, filter, admin } => replay(ids, all, &filter, &admin),
+        DeadLetters::Replay { ids, all, rate, filter, admin } => {
+            let mut call = filter.call(&ids, all)?;
+            call["rate"] = json!(rate);
+            let state = follow(&admin, "dead-letters/replay", &call, "replayed")?;
+            told(&admin, &state, &format!("{} deliveries made anew", state["replayed"]))
+        }
+        DeadLetters::Discard { ids, all, filter, admin } => {
+            let state = follow(&admin, "dead-letters/discard", &filter.call(&ids, all)?, "discarded")?;
+            told(&admin, &state, &format!("{} dead letters discarded", state["discarded"]))
+        }
+        DeadLetters::Export { filter, admin } => export(&filter, &admin),
     }
 }
 
-fn list(filter: &Filter, admin: &AdminArguments) -> anyhow::Result<()> {
-    let path = format!("dead-letters?{}", filter.query());
-    let letters = admin_client::call(admin, Method::GET, &path, Bytes::new())?;
+fn told(admin: &AdminArguments, state: &Value, text: &str) -> anyhow::Result<()> {
     if admin.json {
-        return print_json(&letters);
+        return print_json(state);
     }
-    let rows: Vec<Vec<String>> = letters.as_array().into_iter().flatten().map(row).collect();
-    if rows.is_empty() {
+    println!("{text}");
+    Ok(())
+}
+
+fn list(filter: &Filter, admin: &AdminArguments) -> anyhow::Result<()> {
+    let limit = filter.limit.unwrap_or(100);
+    let mut letters: Vec<Value> = Vec::new();
+    let mut cursor = String::new();
+    while letters.len() < limit {
+        let count = (limit - letters.len()).min(PAGE_LETTERS);
+        let path = format!("dead-letters?{}&limit={count}{cursor}", filter.query());
+        let mut page = admin_client::call(admin, Method::GET, &path, Bytes::new())?;
+        letters.extend(page["dead_letters"].as_array_mut().into_iter().flat_map(std::mem::take));
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    if admin.json {
+        return print_json(&Value::Array(letters));
+    }
+    if letters.is_empty() {
         println!("no dead letters");
     } else {
+        let rows: Vec<Vec<String>> = letters.iter().map(row).collect();
         print_table(&["id", "died", "destination", "event", "messageId", "reason", "detail"], &rows);
     }
     Ok(())
+}
+
+fn export(filter: &Filter, admin: &AdminArguments) -> anyhow::Result<()> {
+    let path = format!("dead-letters/export?{}", filter.query());
+    let mut left = filter.limit.unwrap_or(usize::MAX);
+    let mut out = std::io::stdout().lock();
+    admin_client::call_lines(admin, Method::GET, &path, Bytes::new(), |line| {
+        if line.starts_with(b"{\"success\":false") {
+            let failure: Value = serde_json::from_slice(line)?;
+            anyhow::bail!("{}", failure["message"].as_str().unwrap_or_default());
+        }
+        if left > 0 {
+            left -= 1;
+            out.write_all(line)?;
+            out.write_all(b"\n")?;
+        }
+        Ok(())
+    })
 }
 
 fn row(letter: &Value) -> Vec<String> {
@@ -131,26 +223,5 @@ fn show(id: u64, admin: &AdminArguments) -> anyhow::Result<()> {
         println!("  answer    {}", text(&letter["death"]["answer"]));
         println!("{}", serde_json::to_string_pretty(&letter["payload"])?);
     }
-    Ok(())
-}
-
-fn replay(ids: Vec<u64>, all: bool, filter: &Filter, admin: &AdminArguments) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        all || !ids.is_empty() || !filter.is_empty(),
-        "name dead letters by number, give a filter, or say --all"
-    );
-    let call = json!({
-        "destination": filter.destination,
-        "ids": if ids.is_empty() { Value::Null } else { json!(ids) },
-        "reason": filter.reason,
-        "event": filter.event,
-        "message_id": filter.message_id,
-        "limit": filter.limit.unwrap_or(0),
-    });
-    let answer = admin_client::call(admin, Method::POST, "dead-letters/replay", Bytes::from(call.to_string()))?;
-    if admin.json {
-        return print_json(&answer);
-    }
-    println!("{} deliveries made anew", answer["replayed"]);
     Ok(())
 }

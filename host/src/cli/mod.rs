@@ -4,8 +4,10 @@ mod admin_client;
 mod dead_letters;
 mod destinations;
 mod plugin;
+mod replay;
 mod status;
 mod trace;
+mod upkeep;
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
+use crate::queue::Existing;
 
 /// Switchyard: forwards events from Segment-compatible SDKs to vendors, through sandboxed plugins.
 #[derive(Parser)]
@@ -41,9 +44,37 @@ enum Command {
     Pause(destinations::Which),
     /// Let a destination go on, whether it was paused by hand or by its plugin.
     Resume(destinations::Which),
-    /// List, show and replay dead letters.
+    /// List, show, replay, discard and export dead letters.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
+    /// Send events of the queue to a destination again, or to a new one.
+    Replay(replay::Replay),
+    /// Erase everything that is kept of a user's events.
+    Erase {
+        /// The userId or anonymousId.
+        #[arg(long)]
+        user: String,
+        #[command(flatten)]
+        admin: AdminArguments,
+    },
+    /// Copy the store of a running daemon to a file.
+    Backup {
+        /// The file to make.
+        file: PathBuf,
+        #[command(flatten)]
+        admin: AdminArguments,
+    },
+    /// Put a backup into a data directory that no daemon has open.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+        /// The data directory.
+        #[arg(long)]
+        data: PathBuf,
+        /// Replace the store that is there.
+        #[arg(long)]
+        force: bool,
+    },
     /// Build, inspect, run, measure and install plugins.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
@@ -76,6 +107,12 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
         Command::Pause(which) => destinations::pause(&which, true),
         Command::Resume(which) => destinations::pause(&which, false),
         Command::DeadLetters(call) => dead_letters::run(call),
+        Command::Replay(call) => replay::run(&call),
+        Command::Erase { user, admin } => upkeep::erase(&user, &admin),
+        Command::Backup { file, admin } => upkeep::backup(&file, &admin),
+        Command::Restore { file, data, force } => {
+            upkeep::restore(&file, &data, if force { Existing::Replace } else { Existing::Keep })
+        }
         Command::Plugin(call) => plugin::run(call),
     }
 }

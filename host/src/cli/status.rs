@@ -38,6 +38,16 @@ fn head(status: &Value) -> String {
         store["kept_events"],
         store["kept_bytes"].as_f64().unwrap_or_default() / 1e6
     );
+    let letters = &store["dead_letters"];
+    if letters["kept"].as_u64() > Some(0) || letters["expired"].as_u64() > Some(0) {
+        head.push_str(&format!(
+            "\n{} dead letters kept in {:.1} MB, {} expired, {} discarded",
+            letters["kept"],
+            letters["bytes"].as_f64().unwrap_or_default() / 1e6,
+            letters["expired"],
+            letters["discarded"]
+        ));
+    }
     if let Some(poisoned) = store["poisoned"].as_str() {
         head.push_str(&format!("\nTHE STORE FAILED and accepts nothing until the daemon is started again: {poisoned}"));
     }

@@ -38,6 +38,7 @@ pub(super) fn check(
         queue: queue_limits(raw.queue),
         guests: guest_limits(raw.guests),
         deduplication: deduplication(&raw.deduplication),
+        dead_letters: dead_letters(&raw.dead_letters),
         drain_grace_ms: raw.drain_grace_ms.unwrap_or(10_000),
         pipelines: checker.pipelines(raw.pipeline)?,
     };
@@ -371,6 +372,13 @@ fn deduplication(raw: &RawDeduplication) -> Deduplication {
     Deduplication {
         window_ms: (raw.window_minutes.unwrap_or(60.0).max(0.0) * 60_000.0) as u64,
         ids_max: raw.ids_max.unwrap_or(10_000_000),
+    }
+}
+
+fn dead_letters(raw: &RawDeadLetters) -> DeadLetterLimits {
+    DeadLetterLimits {
+        retention_ms: (raw.retention_days.unwrap_or(30.0).max(0.0) * 86_400_000.0) as u64,
+        bytes_max: raw.bytes_max.unwrap_or(1 << 30),
     }
 }
 

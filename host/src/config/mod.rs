@@ -43,6 +43,8 @@ pub struct Config {
     pub guests: GuestLimits,
     /// For how long an event that is sent again is known.
     pub deduplication: Deduplication,
+    /// Bounds on dead letters.
+    pub dead_letters: DeadLetterLimits,
     /// How long what is in flight may take to finish at a stop, in milliseconds.
     pub drain_grace_ms: u64,
     /// The pipelines.
@@ -85,6 +87,15 @@ pub struct Deduplication {
     pub window_ms: u64,
     /// How many events are known at most; beyond, the oldest are forgotten.
     pub ids_max: u64,
+}
+
+/// Bounds on dead letters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeadLetterLimits {
+    /// They are kept so long, in milliseconds.
+    pub retention_ms: u64,
+    /// They are kept up to so many bytes; beyond, the oldest go.
+    pub bytes_max: u64,
 }
 
 /// Bounds on what is kept.
@@ -333,6 +344,8 @@ impl Config {
             Some("listen.tls")
         } else if self.deduplication != next.deduplication {
             Some("deduplication")
+        } else if self.dead_letters != next.dead_letters {
+            Some("dead_letters")
         } else if self.ingest != next.ingest {
             Some("ingest")
         } else {

@@ -23,6 +23,8 @@ pub(super) struct RawConfig {
     pub guests: RawGuests,
     #[serde(default)]
     pub deduplication: RawDeduplication,
+    #[serde(default)]
+    pub dead_letters: RawDeadLetters,
     pub drain_grace_ms: Option<u64>,
     #[serde(default)]
     pub pipeline: Vec<Spanned<RawPipeline>>,
@@ -76,6 +78,13 @@ pub(super) struct RawQueue {
     pub disk_reserve_bytes: Option<u64>,
     pub retention_hours: Option<f64>,
     pub retention_bytes: Option<u64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDeadLetters {
+    pub retention_days: Option<f64>,
+    pub bytes_max: Option<u64>,
 }
 
 #[derive(Deserialize, Default)]

@@ -9,6 +9,7 @@ mod destinations;
 mod listeners;
 mod plugins;
 mod reload;
+mod replay;
 mod restart;
 mod run;
 
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use tokio::sync::RwLock;
 
 pub use check::{Report, check};
+pub use replay::{Replaying, Steps};
 pub use run::run;
 
 use crate::admin::Token;
@@ -46,6 +48,8 @@ pub struct Daemon {
     changing: RwLock<Changing>,
     /// Why the last change was refused, if it was.
     refused: Mutex<Option<String>>,
+    /// Destinations that a replay from the queue is making deliveries for.
+    backfilling: replay::Backfilling,
 }
 
 /// What a change replaces.

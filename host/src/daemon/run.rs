@@ -21,12 +21,13 @@ use crate::config::Config;
 use crate::config::watch::Watch;
 use crate::delivery::guest::Guests;
 use crate::delivery::live::Live;
+use crate::delivery::payload::Payload;
 use crate::delivery::runtime::Shared;
 use crate::http::{self, ServeLimits};
 use crate::ingest::{self, Gate};
 use crate::plugin::handles::HandleKey;
 use crate::plugin::host::{Limits, PluginHost};
-use crate::queue::{EventStore, RedbStore, StoreOptions};
+use crate::queue::{EventStore, RedbStore, STORE_FILE, StoreOptions};
 use crate::tls::Certificate;
 
 /// Changes of files are taken up when nothing more has changed for so long, so that a file that is
@@ -145,11 +146,14 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
         disk_reserve_bytes: config.queue.disk_reserve_bytes,
         retention_ms: config.queue.retention_ms,
         retention_bytes: config.queue.retention_bytes,
+        dead_retention_ms: config.dead_letters.retention_ms,
+        dead_bytes_max: config.dead_letters.bytes_max,
+        replan: Payload::replanned,
         deduplication_window_ms: config.deduplication.window_ms,
         deduplication_ids_max: config.deduplication.ids_max,
         ..StoreOptions::default()
     };
-    let store_path = config.data_directory.join("store.redb");
+    let store_path = config.data_directory.join(STORE_FILE);
     let store: Arc<dyn EventStore> =
         Arc::new(tokio::task::spawn_blocking(move || RedbStore::open(&store_path, options)).await??);
     let token = Token::read_or_make(&config.data_directory)?;
@@ -191,6 +195,7 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
         now,
         changing: RwLock::new(Changing { config, plugins, destinations }),
         refused: Mutex::new(None),
+        backfilling: Arc::default(),
     }))
 }
 

@@ -8,6 +8,7 @@ use super::attempt::{Attempts, Health, Work};
 use super::end::{End, Origin};
 use super::lanes::Turn;
 use super::payload::{Payload, StoredPlan, Unreadable};
+use super::replayed;
 use crate::queue::{Death, Delivery, Lane, Outcome, StoredRequest};
 
 /// A request and when it goes.
@@ -107,8 +108,13 @@ pub async fn carry_stored(attempts: Arc<Attempts>, stored: StoredRequest, delive
             carry(attempts, origin, deliveries, vec![Start { work: *work, go }], End::default()).await
         }
         Ok(Task::Plan(plan)) => {
-            let covers: Vec<usize> = (0..deliveries.len()).collect();
-            let (works, end) = attempts.plan_again(&deliveries, &covers, plan.key.as_deref(), plan.tries).await;
+            let (works, end) = match plan.key.as_deref() {
+                None => replayed::plan(&attempts, &deliveries, plan.tries).await,
+                Some(key) => {
+                    let covers: Vec<usize> = (0..deliveries.len()).collect();
+                    attempts.plan_again(&deliveries, &covers, Some(key), plan.tries).await
+                }
+            };
             let start = |work: Work| match &attempts.lanes_of(&deliveries, &work)[..] {
                 [] => Start { work, go: Go::Free },
                 lanes => Start { work, go: Go::InTurn(attempts.lock_lanes().take_turn(group, lanes)) },

@@ -219,6 +219,7 @@ mod tests {
                 Change::Part { delivery, outcome, follow_ups } => {
                     format!("part {} {} {follow_ups}", delivery.0, name(outcome))
                 }
+                Change::Expire(id) => format!("expire {}", id.0),
                 Change::Note { .. } => "note".to_string(),
             })
             .collect()

@@ -24,6 +24,7 @@ pub mod limiter;
 pub mod live;
 pub mod pace;
 pub mod payload;
+pub mod replayed;
 pub mod retry;
 pub mod runtime;
 pub mod verdict;

@@ -80,6 +80,14 @@ impl StoredSend {
         }
     }
 
+    /// The key of the planned request that it is, or follows from, as far as that is known.
+    fn planned_key(&self) -> Option<String> {
+        match self.origin_key.is_empty() {
+            true => (self.step == 0).then(|| self.key.clone()),
+            false => Some(self.origin_key.clone()),
+        }
+    }
+
     /// The request, with the same bytes.
     pub fn request(&self) -> Result<Request, Unreadable> {
         let bytes = |text: &str| STANDARD.decode(text).map(Bytes::from).map_err(|error| Unreadable(error.to_string()));
@@ -101,6 +109,17 @@ impl Payload {
     /// A replay: everything is planned anew.
     pub fn replay() -> Payload {
         Payload::Plan(StoredPlan { key: None, tries: Tries::default() })
+    }
+
+    /// From the stored form of a request, that of planning its events anew, with nothing of the request
+    /// in it. A follow-up leads back to the beginning of its chain; what cannot be read, to a replay.
+    pub fn replanned(stored: &[u8]) -> Bytes {
+        let plan = match Payload::decode(stored) {
+            Ok(Payload::Send(send)) => StoredPlan { key: send.planned_key(), tries: send.tries },
+            Ok(Payload::Plan(plan)) => plan,
+            Err(_) => StoredPlan { key: None, tries: Tries::default() },
+        };
+        Payload::Plan(plan).encode()
     }
 
     /// The stored form.
@@ -146,6 +165,31 @@ mod tests {
             (tries, 1, "abc", "lookup")
         );
         assert_eq!(Payload::decode(&Payload::replay().encode()).unwrap(), Payload::replay());
+    }
+
+    #[test]
+    fn planned_anew_nothing_of_the_request_is_left() {
+        let request = Request {
+            key: "import".into(),
+            method: "POST".into(),
+            url: "https://vendor.example/planted".into(),
+            headers: vec![("x-user".into(), "planted".into())],
+            body: Bytes::from_static(b"planted"),
+            auth: Vec::new(),
+            covers: vec![0, 1],
+            lane: Some("planted".into()),
+            tag: Bytes::from_static(b"planted"),
+        };
+        let tries = Tries { attempts: 3, first_failure_ms: 77 };
+        for (step, origin, key) in [(0, "", Some("import")), (1, "lookup", Some("lookup")), (1, "", None)] {
+            let key = key.map(str::to_string);
+            let send = StoredSend::new(&request, origin, "abc".into(), step, tries);
+            let replanned = Payload::replanned(&Payload::Send(Box::new(send)).encode());
+            assert_eq!(Payload::decode(&replanned).unwrap(), Payload::Plan(StoredPlan { key, tries }));
+        }
+        let replay = Payload::replay();
+        assert_eq!(Payload::replanned(&replay.encode()), replay.encode());
+        assert_eq!(Payload::replanned(b"nonsense"), replay.encode());
     }
 
     #[test]

@@ -87,6 +87,15 @@ enum TaskEnd {
     Carried(Box<Carried>),
 }
 
+/// What was taken of the new deliveries.
+#[derive(Clone, Copy, PartialEq)]
+enum Taken {
+    /// What there was then; if there are more, they are looked at next.
+    All,
+    /// There are more, and they have to wait.
+    Left,
+}
+
 /// What woke the loop.
 enum Wake {
     Task(TaskEnd),
@@ -129,9 +138,9 @@ impl Runtime {
         while !*self.stop.borrow_and_update() {
             self.take_up_active();
             self.take_due().await?;
-            self.take_new().await?;
+            let taken = self.take_new().await?;
             self.show_status();
-            match self.wake().await {
+            match self.wake(taken).await {
                 Wake::Task(task) => self.task_ended(task).await?,
                 Wake::Look => {}
                 Wake::Stop => break,
@@ -168,7 +177,7 @@ impl Runtime {
     }
 
     /// Waits for something to do.
-    async fn wake(&mut self) -> Wake {
+    async fn wake(&mut self, taken: Taken) -> Wake {
         let timer_ms = self.next_timer_ms();
         let now_ms = (self.shared.now)();
         let timer = async {
@@ -186,7 +195,7 @@ impl Runtime {
                     Wake::Look
                 }
             },
-            () = self.feed.changed() => Wake::Look,
+            () = self.feed.changed(taken == Taken::Left) => Wake::Look,
             () = timer => Wake::Look,
             Ok(()) = self.active.changed() => { self.active.mark_changed(); Wake::Look },
             _ = self.stop.changed() => Wake::Stop,
@@ -252,7 +261,7 @@ impl Runtime {
     }
 
     /// Takes new deliveries, settles those that are filtered, and has the rest planned.
-    async fn take_new(&mut self) -> Result<(), StoreError> {
+    async fn take_new(&mut self) -> Result<Taken, StoreError> {
         let now_ms = (self.shared.now)();
         let allowed = match self.allows(now_ms) {
             Some(Allows::All) => self.tasks.len() < self.in_flight_max(),
@@ -265,12 +274,12 @@ impl Runtime {
             && self.feed.stored_requests() < self.limits.stored_requests_max
             && now_ms >= self.not_before_ms;
         if !wants || !self.feed.has_next() {
-            return Ok(());
+            return Ok(if self.feed.has_next() && !wants { Taken::Left } else { Taken::All });
         }
-        let Some(attempts) = self.attempts() else { return Ok(()) };
+        let Some(attempts) = self.attempts() else { return Ok(Taken::Left) };
         // In strict order nothing new comes before what is stored.
         if attempts.order == Order::Strict && self.lock_lanes().stored(&[lanes::STRICT]) > 0 {
-            return Ok(());
+            return Ok(Taken::Left);
         }
         let batch = &attempts.guest.revision.manifest().batch;
         let limits = &attempts.active.destination.delivery;
@@ -279,7 +288,7 @@ impl Runtime {
         let deliveries = self.feed.next(events_max, bytes_max).await?;
         let deliveries = self.route(&attempts, deliveries).await?;
         if deliveries.is_empty() {
-            return Ok(());
+            return Ok(Taken::All);
         }
         self.planning = true;
         self.tasks.spawn(async move {
@@ -287,7 +296,7 @@ impl Runtime {
             let planned = attempts.guests.plan(&attempts.guest, (attempts.now)(), events).await;
             TaskEnd::Planned(Box::new((attempts, deliveries, planned)))
         });
-        Ok(())
+        Ok(Taken::All)
     }
 
     /// Settles what the rules filter; the rest goes on.
@@ -504,7 +513,8 @@ fn shifted(mut end: End, from: usize, to: usize) -> End {
     end
 }
 
-fn filtered_note(now_ms: u64, rule: &str) -> Note {
+/// What the story of a delivery that a rule filtered says.
+pub(super) fn filtered_note(now_ms: u64, rule: &str) -> Note {
     Note {
         at_ms: now_ms,
         step: "filtered".to_string(),

@@ -67,7 +67,8 @@ fn oldest_beyond(settling: &Settling<'_, '_>, number: u32, bound: Backlog) -> Re
         return Ok(None);
     }
     let is_large = settling.state.backlog_bytes(number) > bound.bytes_max;
-    let Some((first_seq, frame)) = stored_frame::row_of(&settling.tables.directory, row.pipeline, cursor)? else {
+    let Some((first_seq, frame)) = stored_frame::first_and_row_of(&settling.tables.directory, row.pipeline, cursor)?
+    else {
         return Ok(None);
     };
     let is_old = frame.newest_ms.saturating_add(bound.age_ms_max) < settling.now_ms;

@@ -19,6 +19,8 @@ struct Frames {
     by_seq: BTreeMap<(u32, u64), Arc<Frame>>,
     by_age: VecDeque<((u32, u64), usize)>,
     bytes: usize,
+    /// Counts the times that frames were forgotten.
+    forgotten: u64,
 }
 
 impl FrameCache {
@@ -45,6 +47,31 @@ impl FrameCache {
             frames.bytes -= bytes;
         }
         evicted
+    }
+
+    /// Adds a frame that was read, unless frames were forgotten since the reader looked at
+    /// [`FrameCache::forgotten`]: it may be one of them, as it was before.
+    pub fn insert_read(&self, pipeline: u32, frame: Arc<Frame>, forgotten: u64) {
+        if self.forgotten() == forgotten {
+            self.insert(pipeline, frame);
+            if self.forgotten() != forgotten {
+                self.forget();
+            }
+        }
+    }
+
+    /// How often frames were forgotten.
+    pub fn forgotten(&self) -> u64 {
+        self.lock().forgotten
+    }
+
+    /// Forgets all frames, once others are durable in the place of some.
+    pub fn forget(&self) {
+        let mut frames = self.lock();
+        let forgotten = frames.forgotten + 1;
+        let old = std::mem::replace(&mut *frames, Frames { forgotten, ..Frames::default() });
+        drop(frames);
+        drop(old);
     }
 
     /// The frame that holds this event.

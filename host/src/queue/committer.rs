@@ -8,6 +8,7 @@
 //! - When a commit fails the store is poisoned and the thread ends: whoever waits, or comes later,
 //!   gets the cause. State in memory may then be ahead of the disk, and is never used again.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -29,7 +30,7 @@ use super::tables::Tables;
 use super::{
     AppendError, Appended, DestinationId, DestinationStatus, PipelineId, RequestId, SETTLE_LAG_MS, Start, StoreError,
 };
-use super::{backlog, dead, retention, stored_frame};
+use super::{backfill, backlog, copy, dead, letters, retention, stored_frame};
 
 /// See the module.
 pub struct Committer {
@@ -64,6 +65,7 @@ struct Durable {
     answers: Vec<Box<dyn FnOnce()>>,
     /// Whether there was anything to commit.
     changed: bool,
+    rewrites: Vec<(PathBuf, Reply<()>)>,
     close: Option<Reply<()>>,
 }
 
@@ -151,6 +153,13 @@ impl Committer {
         }
         for answer in durable.answers {
             answer();
+        }
+        for (from, reply) in durable.rewrites {
+            let rewritten = copy::end_rewrite(&self.shared, &from);
+            if rewritten.is_ok() {
+                copy::sync_name(&self.shared)?;
+            }
+            let _ = reply.send(rewritten);
         }
         // Freeing thousands of events takes its time, so not before the answers.
         drop(evicted);
@@ -268,6 +277,7 @@ impl Committer {
         backlog::expire(&mut settling)?;
         durable.told = settling.told;
         retention::trim(&mut self.state, &mut tables, &self.shared.options, now_ms)?;
+        dead::trim(&mut self.state, &mut tables, &self.shared.options, now_ms)?;
         durable.changed = self.state.save(&mut tables)?;
         Ok(durable)
     }
@@ -295,6 +305,7 @@ impl Committer {
         status.kept_events = pipelines().map(|pipeline| pipeline.kept_events()).sum();
         status.kept_bytes = self.state.kept_bytes();
         status.pending_bytes = self.state.pending_bytes();
+        status.dead_letters = self.state.letters();
         status.known_ids = self.identities.len();
         status.known_window_ms = self.identities.window_ms(self.shared.now_ms());
         if let Some(took) = commit {
@@ -337,10 +348,19 @@ fn control_one(settling: &mut Settling<'_, '_>, control: Control, durable: &mut 
             let all = statuses(settling)?;
             answer(durable, reply, Ok(all));
         }
-        Control::Replay(filter, payload, reply) => {
-            let count = dead::replay(settling, &filter, &payload)?;
-            answer(durable, reply, Ok(count));
+        Control::DeadStep(step, reply) => {
+            let stepped = letters::step(settling, &step)?;
+            answer(durable, reply, Ok(stepped));
         }
+        Control::Backfill(step, reply) => {
+            let stepped = backfill::step(settling, &step)?;
+            answer(durable, reply, stepped);
+        }
+        Control::Erase(step, reply) => {
+            let erased = settling.erase(step)?;
+            answer(durable, reply, Ok(erased));
+        }
+        Control::Rewrite(from, reply) => durable.rewrites.push((from, reply)),
         Control::Close(reply) => durable.close = Some(reply),
     }
     Ok(())
@@ -414,7 +434,7 @@ fn statuses(settling: &Settling<'_, '_>) -> Result<Vec<DestinationStatus>, Store
             0
         } else {
             let frame = stored_frame::row_of(&settling.tables.directory, destination.row.pipeline, cursor)?;
-            frame.map_or(0, |(_, frame)| settling.now_ms.saturating_sub(frame.oldest_ms))
+            frame.map_or(0, |frame| settling.now_ms.saturating_sub(frame.oldest_ms))
         };
         all.push(destination.status(head, lag_ms));
     }

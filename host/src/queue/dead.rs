@@ -1,13 +1,17 @@
-//! Dead letters: kept by time, listed newest first, and made into new deliveries by a replay.
+//! Dead letters: how they are kept, counted and let go. `letters` lists, replays and discards them.
 
-use bytes::Bytes;
-use redb::{ReadTransaction, ReadableTable};
+use redb::{Database, ReadableDatabase, ReadableTable};
+use tracing::warn;
 
-use super::settle::{EventHead, OwedRow, Settling};
+use super::options::StoreOptions;
+use super::settle::{EventHead, Settling};
 use super::state::State;
-use super::tables::{DEAD, DEAD_EVENTS, DeadKey, STATE, Tables, from_json, to_json};
-use super::{DeadFilter, DeadLetter, Death, DeliveryId, Note, RequestId, StoreError, StoredRequest};
-use crate::event::EventKind;
+use super::tables::{DEAD, DEAD_EVENTS, DeadKey, Tables, from_json, to_json};
+use super::{Death, StoreError};
+
+/// At most so many dead letters go with one commit for their age or for the bound on bytes, so that
+/// no commit takes long. A commit adds at most as many.
+const TRIMMED_MAX: usize = 512;
 
 /// What is kept of a dead letter beside its event's JSON.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -20,128 +24,128 @@ pub struct DeadRow {
     pub name: String,
 }
 
+/// The dead letters of a destination, durable. None of these takes part in the balance: a letter's
+/// delivery has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct LettersKept {
+    /// Letters kept.
+    pub kept: u64,
+    /// Bytes of their rows and events.
+    pub bytes: u64,
+    /// Letters that went for their age or for the bound on bytes.
+    pub expired: u64,
+    /// Letters that the operator discarded.
+    pub discarded: u64,
+}
+
+impl LettersKept {
+    /// The sum.
+    pub fn and(self, other: LettersKept) -> LettersKept {
+        LettersKept {
+            kept: self.kept + other.kept,
+            bytes: self.bytes + other.bytes,
+            expired: self.expired + other.expired,
+            discarded: self.discarded + other.discarded,
+        }
+    }
+}
+
 impl DeadRow {
     /// The row of an event with that JSON.
     pub fn new(event: EventHead, json: &[u8], death: Death) -> DeadRow {
         DeadRow { death, event, name: event_name(json) }
     }
+}
 
-    fn matches(&self, filter: &DeadFilter, id: u64) -> bool {
-        filter.ids.as_ref().is_none_or(|ids| ids.contains(&id))
-            && filter.reason.as_ref().is_none_or(|reason| *reason == self.death.reason)
-            && filter.event.as_ref().is_none_or(|event| *event == self.name)
-            && filter.message_id.as_ref().is_none_or(|message_id| *message_id == self.event.message_id)
+impl Settling<'_, '_> {
+    /// Keeps a dead letter.
+    pub fn add_letter(&mut self, key: DeadKey, row: &DeadRow, json: &[u8]) -> Result<(), StoreError> {
+        let row = to_json(row);
+        self.tables.dead.insert(key, &row[..])?;
+        self.tables.dead_events.insert(key, json)?;
+        let letters = letters_mut(self.state, key.1);
+        letters.kept += 1;
+        letters.bytes += (row.len() + json.len()) as u64;
+        Ok(())
     }
 }
 
-/// Keeps a dead letter.
-pub fn insert(tables: &mut Tables<'_>, key: DeadKey, row: &DeadRow, json: &[u8]) -> Result<(), StoreError> {
-    tables.dead.insert(key, &to_json(row)[..])?;
-    tables.dead_events.insert(key, json)?;
+/// Removes a dead letter; answers its row and its event's JSON.
+pub fn remove(
+    state: &mut State,
+    tables: &mut Tables<'_>,
+    key: DeadKey,
+) -> Result<Option<(DeadRow, Vec<u8>)>, StoreError> {
+    let Some(row) = tables.dead.remove(key)?.map(|row| row.value().to_vec()) else {
+        return Ok(None);
+    };
+    let json = tables.dead_events.remove(key)?.map(|json| json.value().to_vec()).unwrap_or_default();
+    let letters = letters_mut(state, key.1);
+    letters.kept = letters.kept.saturating_sub(1);
+    letters.bytes = letters.bytes.saturating_sub((row.len() + json.len()) as u64);
+    Ok(Some((from_json(&row)?, json)))
+}
+
+/// What a destination's dead letters come to, to be changed.
+pub fn letters_mut(state: &mut State, number: u32) -> &mut LettersKept {
+    state.destination_mut(number).row.letters.get_or_insert_default()
+}
+
+/// Lets the oldest dead letters go that are too old, or too much, a bounded number a commit.
+pub fn trim(state: &mut State, tables: &mut Tables<'_>, options: &StoreOptions, now_ms: u64) -> Result<(), StoreError> {
+    let mut gone = std::collections::BTreeMap::<u32, u64>::new();
+    while gone.values().sum::<u64>() < TRIMMED_MAX as u64
+        && let Some(key) = oldest_to_go(state, tables, options, now_ms)?
+    {
+        remove(state, tables, key)?;
+        letters_mut(state, key.1).expired += 1;
+        *gone.entry(key.1).or_default() += 1;
+    }
+    for (number, letters) in gone {
+        let destination = &state.destination(number).row.name;
+        warn!(%destination, letters, "dead letters expired: they are older than dead_letters.retention_days, or all are more than dead_letters.bytes_max");
+    }
     Ok(())
 }
 
-/// The dead letters that match, newest first. Their JSON is read only where letters are named one
-/// by one.
-pub fn list(transaction: &ReadTransaction, filter: &DeadFilter) -> Result<Vec<DeadLetter>, StoreError> {
-    let state = State::load(&transaction.open_table(STATE)?)?;
-    let events = transaction.open_table(DEAD_EVENTS)?;
-    let found = find(&transaction.open_table(DEAD)?, &state, filter)?;
-    let mut letters = Vec::with_capacity(found.len());
-    for (key, row) in found {
-        let json = match filter.ids {
-            Some(_) => ReadableTable::get(&events, key)?.map(|json| Bytes::copy_from_slice(json.value())),
-            None => None,
-        };
-        letters.push(DeadLetter {
-            id: key.2,
-            destination: state.destination(key.1).row.name.clone(),
-            died_ms: key.0,
-            message_id: row.event.message_id,
-            kind: EventKind::from_code(row.event.kind).map_or("", EventKind::as_str).to_owned(),
-            event: row.name,
-            death: row.death,
-            json: json.unwrap_or_default(),
-        });
-    }
-    Ok(letters)
-}
-
-/// Makes a new delivery of each dead letter that matches, and removes the letter. Letters of a
-/// destination that is no longer configured stay. Answers how many there were.
-pub fn replay(settling: &mut Settling<'_, '_>, filter: &DeadFilter, payload: &Bytes) -> Result<u64, StoreError> {
-    let mut count = 0;
-    for (key, row) in find(&settling.tables.dead, settling.state, filter)? {
-        let (_, number, _) = key;
-        if settling.state.destination(number).row.removed {
-            continue;
-        }
-        settling.tables.dead.remove(key)?;
-        let json = settling.tables.dead_events.remove(key)?;
-        let json = json.map(|json| Bytes::copy_from_slice(json.value())).unwrap_or_default();
-        replay_one(settling, number, row, &json, payload)?;
-        count += 1;
-    }
-    Ok(count)
-}
-
-fn replay_one(
-    settling: &mut Settling<'_, '_>,
-    number: u32,
-    row: DeadRow,
-    json: &[u8],
-    payload: &Bytes,
-) -> Result<(), StoreError> {
-    let destination = &mut settling.state.destination_mut(number).row;
-    destination.replays += 1;
-    destination.counters.replayed += 1;
-    let delivery = DeliveryId::replay(destination.replays);
-    let owed = OwedRow { requests: 1, delivered: false, filtered: None, death: None, event: row.event };
-    settling.add_owed(number, delivery, &owed, json)?;
-    settling.put(
-        number,
-        &StoredRequest {
-            id: RequestId::of_replay(delivery),
-            due_ms: settling.now_ms,
-            covers: vec![delivery],
-            lanes: Vec::new(),
-            payload: payload.clone(),
-        },
-    )?;
-    let note = Note {
-        at_ms: settling.now_ms,
-        step: "replayed".to_owned(),
-        revision: String::new(),
-        request: String::new(),
-        status: 0,
-        took_ms: 0,
-        detail: format!("died of {}", row.death.reason),
-    };
-    settling.note(number, &[delivery], &note)
-}
-
-fn find(
-    dead: &impl ReadableTable<DeadKey, &'static [u8]>,
+fn oldest_to_go(
     state: &State,
-    filter: &DeadFilter,
-) -> Result<Vec<(DeadKey, DeadRow)>, StoreError> {
-    let mut found = Vec::new();
-    for row in dead.iter()?.rev() {
-        let (key, value) = row?;
-        let key = key.value();
-        let destination = &state.destination(key.1).row.name;
-        if filter.destination.as_ref().is_some_and(|wanted| wanted != destination) {
-            continue;
-        }
-        let row: DeadRow = from_json(value.value())?;
-        if row.matches(filter, key.2) {
-            found.push((key, row));
-        }
-        if filter.limit > 0 && found.len() == filter.limit {
-            break;
+    tables: &Tables<'_>,
+    options: &StoreOptions,
+    now_ms: u64,
+) -> Result<Option<DeadKey>, StoreError> {
+    let letters = state.letters();
+    if letters.kept == 0 {
+        return Ok(None);
+    }
+    let oldest = tables.dead.first()?.map(|(key, _)| key.value());
+    let is_old = |key: &DeadKey| key.0.saturating_add(options.dead_retention_ms) < now_ms;
+    Ok(oldest.filter(|key| is_old(key) || letters.bytes > options.dead_bytes_max))
+}
+
+/// Counts the dead letters of destinations whose row says nothing of them, as rows of an older
+/// daemon do.
+pub fn count_uncounted(database: &Database, state: &mut State) -> Result<(), StoreError> {
+    let mut counted: std::collections::BTreeMap<u32, LettersKept> =
+        state.uncounted_letters().map(|(number, _)| (number, LettersKept::default())).collect();
+    if counted.is_empty() {
+        return Ok(());
+    }
+    let transaction = database.begin_read()?;
+    let (dead, events) = (transaction.open_table(DEAD)?, transaction.open_table(DEAD_EVENTS)?);
+    for (rows, letters) in [(&dead, 1), (&events, 0)] {
+        for row in rows.iter()? {
+            let (key, value) = row?;
+            if let Some(kept) = counted.get_mut(&key.value().1) {
+                kept.kept += letters;
+                kept.bytes += value.value().len() as u64;
+            }
         }
     }
-    Ok(found)
+    for (number, letters) in state.uncounted_letters() {
+        *letters = counted.get(&number).copied();
+    }
+    Ok(())
 }
 
 /// The `event` of a track event, or nothing.

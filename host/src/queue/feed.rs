@@ -20,7 +20,8 @@ use super::settle::{decode_request, read_owed};
 use super::shared::{Shared, blocking};
 use super::tables::{OWED, OWED_EVENTS, PAYLOADS, REQUESTS};
 use super::{
-    Backlog, Delivery, DeliveryId, DueRequest, Feed, Lane, RequestId, Settlement, Settler, StoreError, StoredRequest,
+    Backlog, Change, Delivery, DeliveryId, DueRequest, Feed, Lane, RequestId, Settlement, Settler, StoreError,
+    StoredRequest,
 };
 use crate::event::{Event, EventKind, MessageId, scan};
 
@@ -126,6 +127,7 @@ impl RedbFeed {
         let head = self.wait().await?;
         let mut position = self.position.clone();
         let mut deliveries = Vec::new();
+        let mut erased = Vec::new();
         let mut bytes = 0;
         'frames: while position.seq < head && deliveries.len() < events_max {
             position.skip_to(self.opened.backlog.floor());
@@ -135,6 +137,11 @@ impl RedbFeed {
                 frame => frame?,
             };
             while let Some(event) = frame.event(position.seq) {
+                if event.is_erased() {
+                    erased.push(Change::Expire(DeliveryId::first(position.seq)));
+                    position.step();
+                    continue;
+                }
                 bytes += event.json.len();
                 let full = deliveries.len() >= events_max || (bytes > bytes_max && !deliveries.is_empty());
                 if full {
@@ -143,6 +150,14 @@ impl RedbFeed {
                 deliveries.push(Delivery { id: DeliveryId::first(position.seq), event: event.clone() });
                 position.step();
             }
+        }
+        if !erased.is_empty() {
+            let settle = Settle {
+                destination: self.opened.destination,
+                settlement: Settlement { changes: erased },
+                reply: None,
+            };
+            self.commands.send(Command::Settle(settle)).await.map_err(|_| self.shared.ended())?;
         }
         self.position = position;
         Ok(deliveries)
@@ -198,9 +213,9 @@ impl Feed for RedbFeed {
         self.opened.requests.lanes()
     }
 
-    fn changed(&mut self) -> BoxFuture<'_, ()> {
+    fn changed(&mut self, knows_next: bool) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            if self.has_next() {
+            if knows_next {
                 return self.opened.requests.added().await;
             }
             let next = self.position.seq;

@@ -3,6 +3,8 @@
 //!
 //! On disk a frame is a byte string in chunks and a row in the directory. Numbers are little-endian.
 //!
+//! An event whose content was erased has an empty messageId and an empty JSON.
+//!
 //! The bytes are those of the blocks, one after the other. A block has for each event: kind (1),
 //! length of its messageId (2), received_ms (8), length of its JSON (4), messageId, JSON. The index
 //! is never stored.

@@ -1,13 +1,15 @@
 //! What one commit takes: commands that were waiting, until the group is full. Bounds keep a commit
 //! short and a frame small.
 
-use bytes::Bytes;
+use std::path::PathBuf;
+
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::erase::EraseStep;
 use super::feed::Opened;
 use super::frame::Block;
-use super::{AppendError, Appended, DeadFilter, DestinationId, DestinationStatus, PipelineId, Settlement};
-use super::{Start, StoreError};
+use super::{AppendError, Appended, Backfill, BackfillStep, DeadStep, DeadStepped, DestinationId, DestinationStatus};
+use super::{Erased, PipelineId, Settlement, Start, StoreError};
 
 /// A group with so many events takes no more of them: the commit's fsync is paid off by then.
 const EVENTS_MAX: usize = 512;
@@ -63,8 +65,14 @@ pub enum Control {
     Pause(DestinationId, bool, Reply<bool>),
     /// All destinations.
     Destinations(Reply<Vec<DestinationStatus>>),
-    /// Replay dead letters.
-    Replay(DeadFilter, Bytes, Reply<u64>),
+    /// Replay or discard dead letters.
+    DeadStep(DeadStep, Reply<DeadStepped>),
+    /// Replay from the queue.
+    Backfill(BackfillStep, Reply<Backfill>),
+    /// Erase what was found of a user.
+    Erase(EraseStep, Reply<Erased>),
+    /// Commit this group, then go on with the file that was begun at this path.
+    Rewrite(PathBuf, Reply<()>),
     /// Commit this group, then end.
     Close(Reply<()>),
 }

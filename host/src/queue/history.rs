@@ -4,6 +4,8 @@
 //! A row: number of runs (4), then for each run its first delivery (8), the sequence number of that
 //! delivery's event (8) and how many follow on, in both (4); then the note as JSON.
 
+use std::collections::BTreeSet;
+
 use redb::{ReadTransaction, ReadableTable};
 
 use super::frame;
@@ -57,6 +59,37 @@ pub fn trim(tables: &mut Tables<'_>, pipeline: u32, from_seq: u64, oldest_seq: u
         tables.notes.retain_in(gone, |_, _| false)?;
     }
     Ok(())
+}
+
+/// Removes what is kept of these events: a note of others, too, stays for those without its texts.
+pub fn erase(tables: &mut Tables<'_>, pipeline: u32, seqs: &BTreeSet<u64>) -> Result<(), StoreError> {
+    let buckets: BTreeSet<u64> = seqs.iter().map(|seq| bucket(*seq)).collect();
+    for bucket in buckets {
+        let mut changed = Vec::new();
+        let rows = (pipeline, bucket, 0, 0)..(pipeline, bucket + 1, 0, 0);
+        for row in tables.notes.range(rows)? {
+            let (key, value) = row?;
+            let (runs, note) = decode(value.value()).ok_or_else(cut_off)?;
+            let covers = || runs.iter().flat_map(|run| run.deliveries());
+            if covers().any(|(_, seq)| seqs.contains(&seq)) {
+                let left: Vec<(DeliveryId, u64)> = covers().filter(|(_, seq)| !seqs.contains(seq)).collect();
+                changed.push((key.value(), left, from_json::<Note>(note)?));
+            }
+        }
+        for (key, left, note) in changed {
+            tables.notes.remove(key)?;
+            if !left.is_empty() {
+                let note =
+                    Note { request: String::new(), detail: "an event of this step was erased".to_owned(), ..note };
+                tables.notes.insert(key, &encode(&self::runs(&left), &to_json(&note))[..])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn cut_off() -> StoreError {
+    StoreError::Failed("a note is cut off".to_owned())
 }
 
 /// The stories of the events of that identity, newest first, at most `max`.
@@ -121,7 +154,7 @@ fn steps(
     let rows = (pipeline, bucket(seq), 0, 0)..(pipeline, bucket(seq) + 1, 0, 0);
     for row in notes.range(rows)? {
         let (key, value) = row?;
-        let (runs, note) = decode(value.value()).ok_or_else(|| StoreError::Failed("a note is cut off".to_owned()))?;
+        let (runs, note) = decode(value.value()).ok_or_else(cut_off)?;
         if runs.iter().any(|run| run.covers(seq)) {
             let destination = &state.destination(key.value().2).row.name;
             steps.push((destination.clone(), from_json::<Note>(note)?));
@@ -134,6 +167,11 @@ fn steps(
 impl Run {
     fn covers(&self, seq: u64) -> bool {
         (self.seq..self.seq + u64::from(self.count)).contains(&seq)
+    }
+
+    fn deliveries(&self) -> impl Iterator<Item = (DeliveryId, u64)> {
+        let (delivery, seq) = (self.delivery, self.seq);
+        (0..u64::from(self.count)).map(move |at| (DeliveryId(delivery + 2 * at), seq + at))
     }
 }
 

@@ -12,15 +12,19 @@
 //! The store knows nothing of plugins or HTTP: a stored request is bytes to it, and callers see no
 //! offsets, tables or transactions, so that another engine can implement [`EventStore`].
 
+mod backfill;
 mod backlog;
 mod cache;
 mod committer;
+mod copy;
 mod dead;
+mod erase;
 mod feed;
 mod frame;
 mod group;
 mod history;
 mod identities;
+mod letters;
 mod migrate;
 mod options;
 mod progress;
@@ -45,6 +49,11 @@ use futures_util::future::BoxFuture;
 
 use crate::event::{Event, MessageId};
 
+pub use backfill::{Backfill, BackfillPlace, BackfillStep};
+pub use copy::{Contents, Existing, STORE_FILE, contents, restore};
+pub use dead::LettersKept;
+pub use erase::{Erased, UserId};
+pub use letters::{DeadContent, DeadCursor, DeadFate, DeadFilter, DeadOrder, DeadPage, DeadStep, DeadStepped};
 pub use options::{Clock, FreeBytes, StoreOptions};
 pub use redb_store::RedbStore;
 
@@ -187,6 +196,8 @@ pub enum Change {
         /// Requests that follow from this one and cover the delivery, put in the same settlement.
         follow_ups: u32,
     },
+    /// A delivery whose event was erased ends expired; one that has ended is passed over.
+    Expire(DeliveryId),
     /// Something that `trace` shows.
     Note {
         /// The deliveries it is about.
@@ -297,6 +308,24 @@ pub enum StoreError {
     /// The engine failed.
     #[error("the store failed: {0}")]
     Failed(String),
+    /// No such destination is configured.
+    #[error("there is no destination `{destination}`: `switchyard status` names them")]
+    UnknownDestination {
+        /// Its name.
+        destination: DestinationId,
+    },
+    /// Another replay from the queue has not come to its end.
+    #[error(
+        "a replay of {destination} from {from_ms} to {to_ms} has not come to its end: run that one again to go on with it, or abandon it"
+    )]
+    ReplayUnderWay {
+        /// Whose.
+        destination: DestinationId,
+        /// Its range: milliseconds since 1970.
+        from_ms: u64,
+        /// Its range: milliseconds since 1970.
+        to_ms: u64,
+    },
     /// The store is being closed.
     #[error("the store is closed")]
     Closed,
@@ -327,7 +356,7 @@ pub struct Backlog {
 pub struct Counters {
     /// Events of its pipeline since it was opened first.
     pub accepted: u64,
-    /// Deliveries made anew from dead letters.
+    /// Deliveries made anew, from dead letters or from the queue.
     pub replayed: u64,
     /// Ended delivered.
     pub delivered: u64,
@@ -335,7 +364,7 @@ pub struct Counters {
     pub filtered: u64,
     /// Ended dead.
     pub dead: u64,
-    /// Dropped at a bound of age or size.
+    /// Dropped at a bound of age or size, or erased before they ended.
     pub expired: u64,
     /// Filtered by reason (at most 64 reasons, the rest under `other`).
     pub filtered_by: std::collections::BTreeMap<String, u64>,
@@ -361,6 +390,8 @@ pub struct DestinationStatus {
     pub lag_ms: u64,
     /// Whether the operator paused it.
     pub paused: bool,
+    /// Its dead letters.
+    pub dead_letters: LettersKept,
 }
 
 /// The store as a whole.
@@ -376,6 +407,8 @@ pub struct StoreStatus {
     pub pending_bytes: u64,
     /// Bytes of the file.
     pub file_bytes: u64,
+    /// Dead letters of all destinations, also of those that are no longer configured.
+    pub dead_letters: LettersKept,
     /// Identities by which an event that is sent again is known.
     pub known_ids: u64,
     /// How far back all of them are known, in milliseconds: less than configured when there are too
@@ -409,23 +442,6 @@ pub struct DeadLetter {
     /// The event's JSON; empty in a list.
     #[serde(skip)]
     pub json: Bytes,
-}
-
-/// Which dead letters are meant. Fields that are None match all.
-#[derive(Clone, Debug, Default)]
-pub struct DeadFilter {
-    /// Of this destination.
-    pub destination: Option<DestinationId>,
-    /// Those with these numbers.
-    pub ids: Option<Vec<u64>>,
-    /// Of this reason.
-    pub reason: Option<String>,
-    /// Of this event name.
-    pub event: Option<String>,
-    /// Of this event.
-    pub message_id: Option<String>,
-    /// At most so many; 0 means no bound.
-    pub limit: usize,
 }
 
 /// What is known of one event.
@@ -475,13 +491,31 @@ pub trait EventStore: Send + Sync + 'static {
     /// The store as a whole.
     fn status(&self) -> StoreStatus;
 
-    /// Dead letters, newest first.
-    fn dead_letters(&self, filter: DeadFilter) -> BoxFuture<'_, Result<Vec<DeadLetter>, StoreError>>;
+    /// A page of the dead letters that match, behind a place.
+    fn dead_page(
+        &self,
+        filter: DeadFilter,
+        order: DeadOrder,
+        after: Option<DeadCursor>,
+        content: DeadContent,
+    ) -> BoxFuture<'_, Result<DeadPage, StoreError>>;
 
-    /// Makes a new delivery of each dead letter that matches and removes the letter, in one
-    /// transaction. `payload` is the stored request that each new delivery is covered by, due at
-    /// once. Answers how many there were. Open feeds learn of it.
-    fn replay(&self, filter: DeadFilter, payload: Bytes) -> BoxFuture<'_, Result<u64, StoreError>>;
+    /// Replays or discards some dead letters, oldest first, in one transaction of bounded size. Safe
+    /// to repeat and to cancel: a letter that has met its fate is gone. Open feeds learn of replays.
+    fn dead_step(&self, step: DeadStep) -> BoxFuture<'_, Result<DeadStepped, StoreError>>;
+
+    /// Makes new deliveries of the next events of a replay from the queue, in one transaction of
+    /// bounded size that also keeps the place: after a crash it goes on where it was.
+    fn backfill(&self, step: BackfillStep) -> BoxFuture<'_, Result<Backfill, StoreError>>;
+
+    /// Erases everything that is kept of the events of one user that were accepted until now, and
+    /// writes the store's file anew without it. What had not ended is counted as expired. Not safe to
+    /// cancel; safe to repeat.
+    fn erase(&self, user: UserId) -> BoxFuture<'_, Result<Erased, StoreError>>;
+
+    /// Makes a consistent copy of the store, while everything goes on: a file without a name, beside
+    /// the store until it is closed.
+    fn backup(&self) -> BoxFuture<'_, Result<std::fs::File, StoreError>>;
 
     /// What is known of the events of that identity, newest first, at most 16.
     fn trace(&self, message_id: &str) -> BoxFuture<'_, Result<Vec<Story>, StoreError>>;
@@ -496,7 +530,8 @@ pub trait EventStore: Send + Sync + 'static {
 /// One destination's view of the queue. Owned by that destination's delivery runtime.
 pub trait Feed: Send {
     /// The next deliveries in the order of acceptance, at most `events_max` and, beyond the first,
-    /// `bytes_max` of JSON. Waits until there is one. Safe to cancel: a delivery not returned is
+    /// `bytes_max` of JSON. Waits until there is one; where only erased events came there may be none in
+    /// the answer. Safe to cancel: a delivery not returned is
     /// returned by the next call. Each delivery is handed out once per opening; what was handed out
     /// and not settled is handed out again when the feed is opened after a crash or a close.
     fn next(&mut self, events_max: usize, bytes_max: usize) -> BoxFuture<'_, Result<Vec<Delivery>, StoreError>>;
@@ -524,9 +559,10 @@ pub trait Feed: Send {
     /// Bounds what the destination may leave unsettled from the next commit on; None: no bound.
     fn bound_backlog(&self, backlog: Option<Backlog>);
 
-    /// Completes when [`Feed::has_next`] has become true, or a stored request was added. Where it is
-    /// true already, only a stored request counts. Safe to cancel.
-    fn changed(&mut self) -> BoxFuture<'_, ()>;
+    /// Completes when [`Feed::has_next`] is true, or a stored request was added or became free. Who
+    /// `knows_next` has decided to leave what comes next where it is: then only stored requests
+    /// count. Safe to cancel.
+    fn changed(&mut self, knows_next: bool) -> BoxFuture<'_, ()>;
 
     /// A name for a new stored request.
     fn new_request_id(&mut self) -> RequestId;

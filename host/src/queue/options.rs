@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
+
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
@@ -27,6 +29,11 @@ pub struct StoreOptions {
     pub retention_ms: u64,
     /// How many bytes of frames are kept at most once they are delivered. 5 GiB.
     pub retention_bytes: u64,
+    /// How long dead letters are kept, in milliseconds. 30 days: a mistake is found, mended and
+    /// replayed within it.
+    pub dead_retention_ms: u64,
+    /// How many bytes of dead letters are kept at most; beyond, the oldest go. 1 GiB.
+    pub dead_bytes_max: u64,
     /// For how long an event that is sent again is known, in milliseconds; 0: not at all. An hour:
     /// longer than any SDK goes on trying.
     pub deduplication_window_ms: u64,
@@ -39,6 +46,9 @@ pub struct StoreOptions {
     /// Memory for the engine's pages, half of it for those of one commit. 16 MiB: frames have a
     /// cache of their own, and a small one stays in the processor's.
     pub engine_cache_bytes: usize,
+    /// What the payload of a stored request becomes when one of the events that it carries was
+    /// erased: the planning of the others, with nothing of the request. Empty by default.
+    pub replan: fn(&[u8]) -> Bytes,
     /// The clock.
     pub now: Clock,
     /// The disk.
@@ -52,10 +62,13 @@ impl Default for StoreOptions {
             disk_reserve_bytes: 512 * MIB,
             retention_ms: 24 * 60 * 60 * 1_000,
             retention_bytes: 5 * GIB,
+            dead_retention_ms: 30 * 24 * 60 * 60 * 1_000,
+            dead_bytes_max: GIB,
             deduplication_window_ms: 60 * 60 * 1_000,
             deduplication_ids_max: 10_000_000,
             cache_bytes: 64 << 20,
             engine_cache_bytes: 16 << 20,
+            replan: |_| Bytes::new(),
             now: Arc::new(system_now_ms),
             free_bytes: Arc::new(disk_free_bytes),
         }
@@ -70,6 +83,8 @@ impl fmt::Debug for StoreOptions {
             .field("disk_reserve_bytes", &self.disk_reserve_bytes)
             .field("retention_ms", &self.retention_ms)
             .field("retention_bytes", &self.retention_bytes)
+            .field("dead_retention_ms", &self.dead_retention_ms)
+            .field("dead_bytes_max", &self.dead_bytes_max)
             .field("deduplication_window_ms", &self.deduplication_window_ms)
             .field("deduplication_ids_max", &self.deduplication_ids_max)
             .field("cache_bytes", &self.cache_bytes)

@@ -10,7 +10,6 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError};
@@ -26,9 +25,9 @@ use super::options::StoreOptions;
 use super::shared::{Shared, blocking};
 use super::state::State;
 use super::tables::{self, FORMAT, Format, IDENTITIES, STATE};
-use super::{AppendError, Appended, DeadFilter, DeadLetter, DestinationId, DestinationStatus, EventStore, Feed};
-use super::{NewEvent, PipelineId, Start, StoreError, StoreStatus, Story};
-use super::{dead, history};
+use super::{AppendError, Appended, DeadContent, DeadCursor, DeadFilter, DeadOrder, DeadPage, DeadStep, DeadStepped};
+use super::{Backfill, BackfillStep, DestinationId, DestinationStatus, Erased, EventStore, Feed, NewEvent, PipelineId};
+use super::{Start, StoreError, StoreStatus, Story, UserId, copy, dead, erase, history, letters};
 use crate::event::Event;
 
 /// So many commands wait for the committer at most; who has one more waits for room.
@@ -58,7 +57,9 @@ impl RedbStore {
     pub fn open(path: &Path, options: StoreOptions) -> Result<RedbStore, StoreError> {
         let file = open_file(path).map_err(|error| StoreError::Failed(format!("{}: {error}", path.display())))?;
         let backend = FileBackend::new(file).map_err(|error| refusal(path, error))?;
-        RedbStore::open_with_backend(backend, path, options)
+        let store = RedbStore::open_with_backend(backend, path, options)?;
+        copy::remove_leftovers(path)?;
+        Ok(store)
     }
 
     /// The same over any backend. `path` is for messages, sizes and free space.
@@ -75,7 +76,8 @@ impl RedbStore {
             .create_with_backend(backend)
             .map_err(|error| refusal(path, error))?;
         check_format(path, &database)?;
-        let state = State::load(&database.begin_read()?.open_table(STATE)?)?;
+        let mut state = State::load(&database.begin_read()?.open_table(STATE)?)?;
+        dead::count_uncounted(&database, &mut state)?;
         let identities = load_identities(&database, &options)?;
         let shared = Arc::new(Shared::new(path, options, database));
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
@@ -119,6 +121,37 @@ impl RedbStore {
     /// Waits for the end of a committer that dropped a reply: only then is known how it ended.
     async fn ended(&self) {
         self.commands.closed().await;
+    }
+
+    async fn erase_all(&self, user: UserId) -> Result<Erased, StoreError> {
+        let _alone = self.shared.upkeep.lock().await;
+        let until_ms = self.shared.now_ms();
+        let mut erased = Erased::default();
+        let (shared, wanted) = (self.shared.clone(), user.clone());
+        for step in blocking(move || erase::find_in_frames(&shared, &wanted, until_ms)).await? {
+            erased.add(&self.ask(|reply| Control::Erase(step, reply)).await?);
+            self.shared.cache.forget();
+        }
+        loop {
+            let (shared, wanted) = (self.shared.clone(), user.clone());
+            let steps = blocking(move || erase::find_kept(&shared, &wanted, until_ms)).await?;
+            if steps.is_empty() {
+                break;
+            }
+            for step in steps {
+                erased.add(&self.ask(|reply| Control::Erase(step, reply)).await?);
+            }
+        }
+        self.rewrite().await?;
+        Ok(erased)
+    }
+
+    /// Writes the file anew: pages that are free, and parts of pages that are not, keep what was
+    /// removed.
+    async fn rewrite(&self) -> Result<(), StoreError> {
+        let shared = self.shared.clone();
+        let begun = blocking(move || copy::begin_rewrite(&shared)).await?;
+        self.ask(|reply| Control::Rewrite(begun, reply)).await
     }
 
     async fn ask<T>(&self, control: impl FnOnce(Reply<T>) -> Control) -> Result<T, StoreError> {
@@ -174,13 +207,35 @@ impl EventStore for RedbStore {
         status
     }
 
-    fn dead_letters(&self, filter: DeadFilter) -> BoxFuture<'_, Result<Vec<DeadLetter>, StoreError>> {
+    fn dead_page(
+        &self,
+        filter: DeadFilter,
+        order: DeadOrder,
+        after: Option<DeadCursor>,
+        content: DeadContent,
+    ) -> BoxFuture<'_, Result<DeadPage, StoreError>> {
         let shared = self.shared.clone();
-        Box::pin(blocking(move || dead::list(&shared.begin_read()?, &filter)))
+        Box::pin(blocking(move || letters::page(&shared.begin_read()?, &filter, order, after, content)))
     }
 
-    fn replay(&self, filter: DeadFilter, payload: Bytes) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(self.ask(|reply| Control::Replay(filter, payload, reply)))
+    fn dead_step(&self, step: DeadStep) -> BoxFuture<'_, Result<DeadStepped, StoreError>> {
+        Box::pin(self.ask(|reply| Control::DeadStep(step, reply)))
+    }
+
+    fn backfill(&self, step: BackfillStep) -> BoxFuture<'_, Result<Backfill, StoreError>> {
+        Box::pin(self.ask(|reply| Control::Backfill(step, reply)))
+    }
+
+    fn erase(&self, user: UserId) -> BoxFuture<'_, Result<Erased, StoreError>> {
+        Box::pin(self.erase_all(user))
+    }
+
+    fn backup(&self) -> BoxFuture<'_, Result<File, StoreError>> {
+        Box::pin(async move {
+            let _alone = self.shared.upkeep.lock().await;
+            let shared = self.shared.clone();
+            blocking(move || copy::backup(&shared)).await
+        })
     }
 
     fn trace(&self, message_id: &str) -> BoxFuture<'_, Result<Vec<Story>, StoreError>> {
@@ -242,7 +297,8 @@ fn recent(shared: &Shared, pipeline: &PipelineId, count: usize) -> Result<Vec<Ev
         && let Some(frame) = shared.load_frame(number, end - 1)?
     {
         let missing = count - events.len();
-        events.extend(frame.events.iter().rev().take(missing).cloned());
+        let kept = frame.events.iter().rev().filter(|event| !event.is_erased());
+        events.extend(kept.take(missing).cloned());
         end = frame.first_seq;
     }
     events.reverse();
@@ -290,7 +346,8 @@ fn check_format(path: &Path, database: &Database) -> Result<(), StoreError> {
     }
 }
 
-fn refusal(path: &Path, error: DatabaseError) -> StoreError {
+/// The error for a file that the engine does not open.
+pub(super) fn refusal(path: &Path, error: DatabaseError) -> StoreError {
     let shown = path.display().to_string();
     match &error {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => StoreError::InUse { path: shown },

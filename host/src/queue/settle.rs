@@ -11,7 +11,8 @@ use bytes::Bytes;
 use redb::ReadableTable;
 use tracing::warn;
 
-use super::dead::{self, DeadRow};
+use super::dead::DeadRow;
+use super::history;
 use super::requests::{Put, RequestChange, Requests};
 use super::shared::Shared;
 use super::state::{Destination, State, count_reason};
@@ -19,7 +20,6 @@ use super::tables::{NumberKey, Tables, from_json, to_json};
 use super::{
     Change, Death, Delivery, DeliveryId, Lane, Note, Outcome, RequestId, Settlement, StoreError, StoredRequest,
 };
-use super::{history, stored_frame};
 use crate::event::Event;
 
 /// What is kept of an event beside its JSON.
@@ -92,9 +92,14 @@ impl Settling<'_, '_> {
             match change {
                 Change::Finish { delivery, outcome } => self.finish(number, delivery, outcome)?,
                 Change::Owe { delivery, requests, dead } => self.owe(number, &delivery, requests, dead)?,
-                Change::Put(request) => self.put(number, &request)?,
+                Change::Put(request) => {
+                    if let Some(request) = self.without_erased(number, request)? {
+                        self.put(number, &request)?;
+                    }
+                }
                 Change::Delete(request) => self.delete(number, request)?,
                 Change::Part { delivery, outcome, follow_ups } => self.part(number, delivery, outcome, follow_ups)?,
+                Change::Expire(delivery) => self.expire(number, delivery),
                 Change::Note { .. } => {}
             }
         }
@@ -197,7 +202,8 @@ impl Settling<'_, '_> {
         self.end_owed(number, id, row, outcome)
     }
 
-    fn delete(&mut self, number: u32, id: RequestId) -> Result<(), StoreError> {
+    /// Removes a stored request.
+    pub fn delete(&mut self, number: u32, id: RequestId) -> Result<(), StoreError> {
         let key = (number, id.0);
         self.tables.requests.remove(key)?;
         let removed = self.tables.payloads.remove(key)?.map(|payload| payload.value().len() as u64);
@@ -220,14 +226,16 @@ impl Settling<'_, '_> {
             };
             with_seq.extend(seq.map(|seq| (*id, seq)));
         }
-        let oldest = self.state.pipeline(self.state.destination(number).row.pipeline).row.oldest;
+        let pipeline = self.state.destination(number).row.pipeline;
+        with_seq.retain(|(_, seq)| !self.state.is_erased(pipeline, *seq));
+        let oldest = self.state.pipeline(pipeline).row.oldest;
         let destination = self.state.destination_mut(number);
         history::record(self.tables, (number, destination), oldest, &mut with_seq, note)
     }
 
     /// Settles a first delivery in the destination's progress. Answers its event's number when that
     /// was still to be done.
-    fn mark(&mut self, number: u32, id: DeliveryId) -> Option<u64> {
+    pub fn mark(&mut self, number: u32, id: DeliveryId) -> Option<u64> {
         let seq = id.seq()?;
         let head = self.state.pipeline(self.state.destination(number).row.pipeline).row.head;
         let progress = &mut self.state.destination_mut(number).row.progress;
@@ -237,20 +245,10 @@ impl Settling<'_, '_> {
     /// A first delivery dies that was never owed: its event is still in its frame.
     fn die_first(&mut self, number: u32, seq: u64, death: Death) -> Result<(), StoreError> {
         let pipeline = self.state.destination(number).row.pipeline;
-        let frame = match self.shared.cache.get(pipeline, seq) {
-            Some(frame) => frame,
-            None => self.read_frame(pipeline, seq)?,
-        };
+        let frame = self.frame(pipeline, seq)?;
         let event = frame.event(seq).expect("a frame was found by this number");
         let row = DeadRow::new(EventHead::new(event, seq), &event.json, death);
         self.add_dead(number, DeliveryId::first(seq), row, &event.json)
-    }
-
-    /// Reads a frame without indexes, which nobody here needs.
-    fn read_frame(&self, pipeline: u32, seq: u64) -> Result<Arc<super::frame::Frame>, StoreError> {
-        let stored = stored_frame::read(&self.tables.directory, &self.tables.frames, pipeline, seq)?;
-        let stored = stored.ok_or_else(|| self.shared.damaged(format!("event {seq} has no frame")))?;
-        Ok(Arc::new(stored.decode()?))
     }
 
     fn end_owed(&mut self, number: u32, id: DeliveryId, row: OwedRow, outcome: Outcome) -> Result<(), StoreError> {
@@ -273,7 +271,7 @@ impl Settling<'_, '_> {
         let counters = &mut self.state.destination_mut(number).row.counters;
         counters.dead += 1;
         count_reason(&mut counters.dead_by, &row.death.reason);
-        dead::insert(self.tables, (self.now_ms, number, id.0), &row, json)
+        self.add_letter((self.now_ms, number, id.0), &row, json)
     }
 
     fn tell(&mut self, number: u32, change: RequestChange) {

@@ -25,6 +25,8 @@ pub struct Shared {
     status: Mutex<StoreStatus>,
     database: RwLock<Option<Database>>,
     end: OnceLock<End>,
+    /// Held by what reads the whole store, or writes its file anew: one at a time.
+    pub upkeep: tokio::sync::Mutex<()>,
 }
 
 /// Why the committer stopped. The first end counts.
@@ -46,6 +48,7 @@ impl Shared {
             status: Mutex::default(),
             database: RwLock::new(Some(database)),
             end: OnceLock::new(),
+            upkeep: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -79,6 +82,12 @@ impl Shared {
             Some(database) => database.close().map_err(|error| StoreError::Failed(error.to_string())),
             None => Ok(()),
         }
+    }
+
+    /// Goes on with another file, which has all that this one has. Reads that go on keep the old one.
+    pub fn replace_database(&self, database: Database) {
+        let old = self.database.write().unwrap_or_else(PoisonError::into_inner).replace(database);
+        drop(old);
     }
 
     /// Says how it ended.
@@ -115,6 +124,7 @@ impl Shared {
         if let Some(frame) = self.cache.get(pipeline, seq) {
             return Ok(Some(frame));
         }
+        let forgotten = self.cache.forgotten();
         let transaction = self.begin_read()?;
         let directory = transaction.open_table(DIRECTORY)?;
         let frames = transaction.open_table(FRAMES)?;
@@ -124,12 +134,12 @@ impl Shared {
         drop((directory, frames));
         drop(transaction);
         let mut frame = stored.decode().map_err(|error| self.damaged(error.to_string()))?;
-        for event in &mut frame.events {
+        for event in frame.events.iter_mut().filter(|event| !event.is_erased()) {
             event.index =
                 scan::index_canonical(&event.json).map_err(|error| self.damaged(format!("a stored event: {error}")))?;
         }
         let frame = Arc::new(frame);
-        self.cache.insert(pipeline, frame.clone());
+        self.cache.insert_read(pipeline, frame.clone(), forgotten);
         Ok(Some(frame))
     }
 

@@ -1,14 +1,16 @@
 //! What the committer knows of pipelines and destinations: kept in memory, written once a commit
 //! when it changed. Nobody else has it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 
 use redb::ReadableTable;
 use tokio::sync::watch;
 
+use super::backfill::BackfillRow;
 use super::backlog::BacklogState;
+use super::dead::LettersKept;
 use super::frame::FrameRow;
 use super::progress::Progress;
 use super::requests::Requests;
@@ -64,6 +66,15 @@ pub struct DestinationRow {
     /// Whether the operator paused it.
     #[serde(default)]
     pub paused: bool,
+    /// Its dead letters; None in a row that an older daemon wrote, until they are counted.
+    #[serde(default)]
+    pub letters: Option<LettersKept>,
+    /// The replay from the queue that is under way.
+    #[serde(default)]
+    pub backfill: Option<BackfillRow>,
+    /// How many replays from the queue it has begun.
+    #[serde(default)]
+    pub backfills: u64,
 }
 
 /// A pipeline.
@@ -99,6 +110,9 @@ pub struct State {
     destinations: Vec<Destination>,
     pipeline_numbers: HashMap<PipelineId, u32>,
     destination_numbers: HashMap<DestinationId, u32>,
+    /// Events of which this run of the daemon erased the content, by pipeline and number: what is in
+    /// flight may still speak of them.
+    erased: HashSet<(u32, u64)>,
 }
 
 impl DeliveryId {
@@ -176,7 +190,13 @@ impl Destination {
             stored_requests: self.row.stored,
             lag_ms,
             paused: self.row.paused,
+            dead_letters: self.letters(),
         }
+    }
+
+    /// Its dead letters.
+    pub fn letters(&self) -> LettersKept {
+        self.row.letters.unwrap_or_default()
     }
 }
 
@@ -254,6 +274,9 @@ impl State {
             replays: 0,
             notes: 0,
             paused: false,
+            letters: Some(LettersKept::default()),
+            backfill: None,
+            backfills: 0,
         };
         let Some(number) = self.destination_numbers.get(name).copied() else {
             return self.push_destination(Destination::new(row, true));
@@ -261,6 +284,8 @@ impl State {
         let known = self.destination_mut(number);
         row.replays = known.row.replays;
         row.notes = known.row.notes;
+        row.letters = known.row.letters;
+        row.backfills = known.row.backfills;
         known.row = row;
         number
     }
@@ -345,6 +370,33 @@ impl State {
     pub fn owed_bytes(&self) -> u64 {
         let of_destination = |destination: &Destination| destination.row.owed_bytes + destination.row.stored_bytes;
         self.destinations.iter().map(of_destination).sum()
+    }
+
+    /// Dead letters of all destinations, also of those that are no longer configured.
+    pub fn letters(&self) -> LettersKept {
+        self.destinations.iter().map(Destination::letters).fold(LettersKept::default(), LettersKept::and)
+    }
+
+    /// What is to be set of those destinations, also removed ones, whose dead letters are not counted.
+    /// That writes no row.
+    pub fn uncounted_letters(&mut self) -> impl Iterator<Item = (u32, &mut Option<LettersKept>)> {
+        let all = (0..).zip(&mut self.destinations).map(|(number, destination)| (number, &mut destination.row.letters));
+        all.filter(|(_, letters)| letters.is_none())
+    }
+
+    /// Remembers that the content of an event was erased.
+    pub fn add_erased(&mut self, pipeline: u32, seq: u64) {
+        self.erased.insert((pipeline, seq));
+    }
+
+    /// Whether the content of an event was erased in this run.
+    pub fn is_erased(&self, pipeline: u32, seq: u64) -> bool {
+        self.erased.contains(&(pipeline, seq))
+    }
+
+    /// Whether any was.
+    pub fn has_erased(&self) -> bool {
+        !self.erased.is_empty()
     }
 
     fn push_pipeline(&mut self, pipeline: Pipeline) -> u32 {

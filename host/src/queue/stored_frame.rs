@@ -61,9 +61,18 @@ pub fn row_of(
     directory: &impl ReadableTable<FrameKey, &'static [u8]>,
     pipeline: u32,
     seq: u64,
+) -> Result<Option<FrameRow>, StoreError> {
+    Ok(first_and_row_of(directory, pipeline, seq)?.map(|(_, row)| row))
+}
+
+/// The same with the number of its first event.
+pub fn first_and_row_of(
+    directory: &impl ReadableTable<FrameKey, &'static [u8]>,
+    pipeline: u32,
+    seq: u64,
 ) -> Result<Option<(u64, FrameRow)>, StoreError> {
     let found = stored_row_of(directory, pipeline, seq)?;
-    Ok(found.map(|(first_seq, row)| Ok::<_, StoreError>((first_seq, FrameRow::decode(&row)?))).transpose()?)
+    Ok(found.map(|(first_seq, row)| FrameRow::decode(&row).map(|row| (first_seq, row))).transpose()?)
 }
 
 /// The frame that holds the event of that number, when it is kept.

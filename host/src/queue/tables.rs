@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | `meta` | `format` | version of the format |
 //! | `state` | (0, pipeline) | JSON: name, head, oldest kept number, bytes kept |
-//! | `state` | (1, destination) | JSON: name, cursor, done ranges, counters, sums |
+//! | `state` | (1, destination) | JSON: name, cursor, done ranges, counters, sums, a replay's place |
 //! | `directory` | (pipeline, first number) | a frame's row, see `frame` |
 //! | `frames` | (pipeline, first number, chunk) | a piece of a frame, see `frame` |
 //! | `owed` | (destination, delivery) | JSON: requests left, what came of the others, the event's head |

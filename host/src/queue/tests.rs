@@ -1,11 +1,15 @@
 //! The store from outside: what is handed over comes back, across restarts and refusals.
 //! [`crash`] cuts the power, [`model`] compares with a simple one.
 
+mod backfill;
 mod bounds;
+mod copies;
 mod crash;
 mod deduplication;
 mod disk;
+mod erase;
 mod files;
+mod letters;
 mod lifecycle;
 mod model;
 
@@ -144,6 +148,27 @@ fn part(delivery: DeliveryId, outcome: Outcome, follow_ups: u32) -> Change {
 
 async fn settle(feed: &dyn Feed, changes: Vec<Change>) {
     feed.settler().settle_durably(Settlement { changes }).await.unwrap();
+}
+
+/// The dead letters that match, newest first, page by page.
+async fn dead_letters(store: &RedbStore, filter: DeadFilter) -> Vec<DeadLetter> {
+    let content = if filter.ids.is_some() { DeadContent::Whole } else { DeadContent::Head };
+    let (mut letters, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.dead_page(filter.clone(), DeadOrder::NewestFirst, after, content).await.unwrap();
+        letters.extend(page.letters);
+        after = page.next;
+        if after.is_none() {
+            return letters;
+        }
+    }
+}
+
+/// Replays what matches, oldest first, in one step.
+async fn replay(store: &RedbStore, filter: DeadFilter, payload: &'static [u8]) -> u64 {
+    let fate = DeadFate::Replay(Bytes::from_static(payload));
+    let step = DeadStep { filter, after: None, fate, stored_requests_max: u64::MAX };
+    store.dead_step(step).await.unwrap().count
 }
 
 async fn status(store: &RedbStore, of: &str) -> DestinationStatus {

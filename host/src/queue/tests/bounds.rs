@@ -150,6 +150,6 @@ async fn what_is_owed_outlives_its_frame() {
     let due = ga4.due(START_MS, 1).await.unwrap();
     assert_eq!(due[0].1[0].event.json, all[0].event.json);
     settle(&*ga4, vec![Change::Delete(id), part(all[0].id, Outcome::Dead(death("exhausted")), 0)]).await;
-    let letters = store.dead_letters(DeadFilter::default()).await.unwrap();
+    let letters = dead_letters(&store, DeadFilter::default()).await;
     assert_eq!((letters[0].message_id.as_str(), letters[0].died_ms), ("a", START_MS + 5_000));
 }

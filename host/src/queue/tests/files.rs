@@ -126,7 +126,7 @@ async fn a_store_of_format_1_is_brought_up_to_date() {
     assert_eq!(shown, [(5, &b"\x01first"[..], of(&["d", "e"]), 0), (9, &b"\x01second"[..], of(&["e"]), 0)]);
     let mut webhook = feed(&store, "shop/webhook").await;
     assert_eq!(names(&drain(&mut webhook).await), ["a", "b", "c", "d", "e", "f"]);
-    let letters = store.dead_letters(DeadFilter::default()).await.unwrap();
+    let letters = dead_letters(&store, DeadFilter::default()).await;
     assert_eq!(letters.iter().map(|letter| &letter.message_id[..]).collect::<Vec<_>>(), ["c"]);
     assert_eq!(store.trace("a").await.unwrap()[0].steps.len(), 1);
     drop((ga4, webhook));
