@@ -13,6 +13,8 @@ pub mod delivery;
 pub mod event;
 pub mod http;
 pub mod ingest;
+pub mod meter;
+pub mod metrics;
 pub mod plugin;
 pub mod queue;
 pub mod send;

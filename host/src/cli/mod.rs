@@ -4,6 +4,7 @@ mod admin_client;
 mod dead_letters;
 mod plugin;
 mod status;
+mod tables;
 mod trace;
 
 use std::path::{Path, PathBuf};

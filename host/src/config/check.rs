@@ -31,6 +31,7 @@ pub(super) fn check(
         ingest_address: checker.listen(raw.listen.ingest, "127.0.0.1:8080")?,
         ingest_tls: raw.listen.tls.map(|tls| checker.tls(tls.into_inner())).transpose()?,
         admin_address: checker.listen(raw.listen.admin, "127.0.0.1:8081")?,
+        metrics_open: raw.admin.metrics_open,
         data_directory: checker.directory(raw.data)?,
         plugin_directory: checker.directory(raw.plugins)?,
         ingest: checker.ingest_limits(raw.ingest)?,

@@ -30,6 +30,8 @@ pub struct Config {
     pub ingest_tls: Option<TlsFiles>,
     /// Where the operator's interface listens; loopback by default.
     pub admin_address: SocketAddr,
+    /// Whether `/metrics` answers without the admin token.
+    pub metrics_open: bool,
     /// Where the store, the compiled plugins and the admin token are.
     pub data_directory: PathBuf,
     /// Where plugins are dropped.
@@ -316,6 +318,8 @@ impl Config {
             Some("listen.tls")
         } else if self.deduplication != next.deduplication {
             Some("deduplication")
+        } else if self.metrics_open != next.metrics_open {
+            Some("admin.metrics_open")
         } else if self.ingest != next.ingest {
             Some("ingest")
         } else {

@@ -12,6 +12,8 @@ type Text = Spanned<String>;
 pub(super) struct RawConfig {
     #[serde(default)]
     pub listen: RawListen,
+    #[serde(default)]
+    pub admin: RawAdmin,
     pub data: RawDirectory,
     pub plugins: RawDirectory,
     #[serde(default)]
@@ -33,6 +35,13 @@ pub(super) struct RawListen {
     pub ingest: Option<Text>,
     pub admin: Option<Text>,
     pub tls: Option<Spanned<RawTls>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAdmin {
+    #[serde(default)]
+    pub metrics_open: bool,
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@
 
 mod check;
 mod destinations;
+mod figures;
 mod listeners;
 mod plugins;
 mod reload;
@@ -39,6 +40,8 @@ pub struct Daemon {
     pub store: Arc<dyn EventStore>,
     /// Who watches.
     pub live: Live,
+    /// Whether `/metrics` answers without the token.
+    pub metrics_open: bool,
     now: Clock,
     /// When it started: milliseconds since 1970.
     started_ms: u64,
@@ -93,6 +96,7 @@ impl Daemon {
             "sources": self.gate.counters(),
             "destinations": destinations,
             "plugins": changing.plugins.status(),
+            "guests": figures::guests(&changing.destinations.meters()),
             "configuration": {
                 "file": changing.config.path,
                 "refused": *self.refused.lock().expect("nobody panics while holding it"),

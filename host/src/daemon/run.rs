@@ -187,6 +187,7 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
         gate,
         store,
         live,
+        metrics_open: config.metrics_open,
         started_ms: now(),
         now,
         changing: RwLock::new(Changing { config, plugins, destinations }),

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::Destination;
+use crate::meter::GuestMeter;
 use crate::plugin::handles::Handles;
 use crate::plugin::manifest::Manifest;
 use crate::plugin::revision::Revision;
@@ -33,6 +34,8 @@ pub struct ActiveGuest {
     pub settings: Arc<str>,
     /// The secrets by handle.
     pub handles: Arc<Handles>,
+    /// Counts its calls.
+    pub meter: Arc<GuestMeter>,
 }
 
 impl Active {

@@ -36,7 +36,7 @@ impl Guests {
 
     /// Plans a batch, halving it where the plugin fails. Safe to cancel.
     pub async fn plan(&self, guest: &ActiveGuest, now_ms: u64, events: Vec<Event>) -> Planned {
-        let split = self.workers.plan(&guest.revision, &guest.settings, now_ms, events).await;
+        let split = self.workers.plan(&guest.revision, &guest.settings, now_ms, events, &guest.meter).await;
         let mut planned = Planned { requests: split.plan.requests, fates: split.plan.fates, faults: Vec::new() };
         for (position, fault) in split.faults {
             match fault {
@@ -53,6 +53,6 @@ impl Guests {
 
     /// Has an answer judged. Safe to cancel.
     pub async fn judge(&self, guest: &ActiveGuest, now_ms: u64, response: Response) -> Result<Judgement, PluginFault> {
-        self.workers.judge(&guest.revision, &guest.settings, now_ms, response).await
+        self.workers.judge(&guest.revision, &guest.settings, now_ms, response, &guest.meter).await
     }
 }

@@ -132,7 +132,9 @@ impl Committer {
         let transaction = self.shared.begin_write()?;
         let durable = self.write(&transaction, arrivals.batches, &arrivals.learned, group)?;
         if durable.changed {
+            let written = Instant::now();
             transaction.commit()?;
+            self.shared.sync_times.observe(written.elapsed());
             self.publish(Some(started.elapsed()));
         } else {
             transaction.abort()?;
