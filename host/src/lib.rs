@@ -5,6 +5,7 @@
 //! → [`plugin`] → [`send`], driven by [`delivery`], wired together in [`daemon`].
 
 pub mod admin;
+pub mod alerts;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -18,6 +19,7 @@ pub mod metrics;
 pub mod plugin;
 pub mod queue;
 pub mod send;
+pub mod telemetry;
 pub mod tls;
 pub mod transformation;
 pub mod validate;

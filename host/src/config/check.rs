@@ -13,7 +13,7 @@ use super::raw::*;
 use super::*;
 
 /// What is needed to name the place of a mistake.
-struct Checker<'a> {
+pub(super) struct Checker<'a> {
     text: &'a str,
     path: &'a Path,
     environment: &'a dyn Fn(&str) -> Option<String>,
@@ -38,6 +38,8 @@ pub(super) fn check(
         queue: queue_limits(raw.queue),
         guests: guest_limits(raw.guests),
         deduplication: deduplication(&raw.deduplication),
+        alerts: raw.alerts.map(|alerts| checker.alerts(alerts)).transpose()?,
+        telemetry: raw.telemetry.as_ref().map(|telemetry| checker.telemetry(telemetry)).transpose()?,
         drain_grace_ms: raw.drain_grace_ms.unwrap_or(10_000),
         pipelines: checker.pipelines(raw.pipeline)?,
     };
@@ -45,15 +47,15 @@ pub(super) fn check(
 }
 
 impl Checker<'_> {
-    fn wrong(&self, offset: usize, message: String) -> ConfigError {
+    pub(super) fn wrong(&self, offset: usize, message: String) -> ConfigError {
         ConfigError::Wrong { path: self.path.display().to_string(), line: line_at(self.text, offset), message }
     }
 
-    fn text(&self, raw: &Spanned<String>) -> Result<String, ConfigError> {
+    pub(super) fn text(&self, raw: &Spanned<String>) -> Result<String, ConfigError> {
         interpolate(raw.get_ref(), self.environment).map_err(|message| self.wrong(raw.span().start, message))
     }
 
-    fn parsed<T: FromStr<Err = String>>(&self, raw: &Spanned<String>) -> Result<T, ConfigError> {
+    pub(super) fn parsed<T: FromStr<Err = String>>(&self, raw: &Spanned<String>) -> Result<T, ConfigError> {
         self.text(raw)?.parse().map_err(|message| self.wrong(raw.span().start, message))
     }
 
@@ -280,7 +282,7 @@ impl Checker<'_> {
         self.value(&toml::Value::Table(spanned.into_inner()), offset).map(Settings)
     }
 
-    fn value(&self, raw: &toml::Value, offset: usize) -> Result<serde_json::Value, ConfigError> {
+    pub(super) fn value(&self, raw: &toml::Value, offset: usize) -> Result<serde_json::Value, ConfigError> {
         use serde_json::Value;
         Ok(match raw {
             toml::Value::String(text) => Value::String(interpolate(text, self.environment).map_err(|message| {

@@ -7,6 +7,7 @@
 mod address;
 mod check;
 mod interpolate;
+mod observing;
 mod raw;
 pub mod watch;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use address::AddressRange;
+pub use observing::{AlertConfig, AlertLimits, AlertUrl, TelemetryConfig};
 
 use crate::event::EventKind;
 use crate::queue::{DestinationId, PipelineId};
@@ -46,6 +48,10 @@ pub struct Config {
     pub deduplication: Deduplication,
     /// How long what is in flight may take to finish at a stop, in milliseconds.
     pub drain_grace_ms: u64,
+    /// Where troubles are said, if anywhere.
+    pub alerts: Option<AlertConfig>,
+    /// Where traces go, if anywhere.
+    pub telemetry: Option<TelemetryConfig>,
     /// The pipelines.
     pub pipelines: Vec<Arc<Pipeline>>,
 }
@@ -320,6 +326,10 @@ impl Config {
             Some("deduplication")
         } else if self.metrics_open != next.metrics_open {
             Some("admin.metrics_open")
+        } else if self.alerts != next.alerts {
+            Some("alerts")
+        } else if self.telemetry != next.telemetry {
+            Some("telemetry")
         } else if self.ingest != next.ingest {
             Some("ingest")
         } else {

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::observing::{RawAlerts, RawTelemetry};
 use super::{Validation, ViolationAction};
 
 type Text = Spanned<String>;
@@ -24,6 +25,8 @@ pub(super) struct RawConfig {
     pub guests: RawGuests,
     #[serde(default)]
     pub deduplication: RawDeduplication,
+    pub alerts: Option<RawAlerts>,
+    pub telemetry: Option<RawTelemetry>,
     pub drain_grace_ms: Option<u64>,
     #[serde(default)]
     pub pipeline: Vec<Spanned<RawPipeline>>,

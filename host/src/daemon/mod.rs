@@ -4,6 +4,7 @@
 //! or of the plugin directory is checked whole before any of it takes effect. Stop: no more requests,
 //! what is in flight is finished within the grace period, the store is closed.
 
+mod alerting;
 mod check;
 mod destinations;
 mod figures;
@@ -16,7 +17,7 @@ mod run;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use tokio::sync::RwLock;
+use tokio::sync::{Notify, RwLock};
 
 pub use check::{Report, check};
 pub use run::run;
@@ -42,6 +43,8 @@ pub struct Daemon {
     pub live: Live,
     /// Whether `/metrics` answers without the token.
     pub metrics_open: bool,
+    /// Rung when alerts may have something to say.
+    pulse: Arc<Notify>,
     now: Clock,
     /// When it started: milliseconds since 1970.
     started_ms: u64,

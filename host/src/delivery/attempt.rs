@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use super::active::{Active, ActiveGuest};
 use super::end::{End, NewStored};
@@ -117,7 +118,7 @@ impl Attempts {
                     headers: signed.headers,
                     body: signed.body,
                 };
-                self.active.client.send(outgoing).await
+                self.active.client.send(outgoing).instrument(self.guest.attempt_span(&work.request)).await
             }
             Err(error) => {
                 let death = self.death("not_sendable", error.to_string(), work, None);

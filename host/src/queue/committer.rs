@@ -30,6 +30,7 @@ use super::{
     AppendError, Appended, DestinationId, DestinationStatus, PipelineId, RequestId, SETTLE_LAG_MS, Start, StoreError,
 };
 use super::{dead, retention, stored_frame};
+use crate::telemetry::span;
 
 /// See the module.
 pub struct Committer {
@@ -128,9 +129,11 @@ impl Committer {
 
     fn commit(&mut self, mut group: Group) -> Result<Option<Reply<()>>, StoreError> {
         let started = Instant::now();
+        let span = span::commit(group.appends.len(), group.settles.len()).entered();
         let arrivals = self.admit(std::mem::take(&mut group.appends));
         let transaction = self.shared.begin_write()?;
         let durable = self.write(&transaction, arrivals.batches, &arrivals.learned, group)?;
+        span.record("changed", durable.changed);
         if durable.changed {
             let written = Instant::now();
             transaction.commit()?;
@@ -177,6 +180,7 @@ impl Committer {
                 && let Err(refusal) = self.room_for(&append, used_bytes, free_bytes)
             {
                 let _ = append.reply.send(Err(refusal));
+                self.shared.options.pulse.notify_one();
                 continue;
             }
             used_bytes += append.bytes as u64;
@@ -302,6 +306,8 @@ impl Committer {
             status.commits += 1;
             status.commit_us += u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         }
+        drop(status);
+        self.shared.options.pulse.notify_one();
     }
 }
 

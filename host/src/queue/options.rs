@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tokio::sync::Notify;
+
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
@@ -43,6 +45,8 @@ pub struct StoreOptions {
     pub now: Clock,
     /// The disk.
     pub free_bytes: FreeBytes,
+    /// Rung after each commit, at a refusal and at the end: something may be to be said.
+    pub pulse: Arc<Notify>,
 }
 
 impl Default for StoreOptions {
@@ -58,6 +62,7 @@ impl Default for StoreOptions {
             engine_cache_bytes: 16 << 20,
             now: Arc::new(system_now_ms),
             free_bytes: Arc::new(disk_free_bytes),
+            pulse: Arc::default(),
         }
     }
 }

@@ -94,6 +94,7 @@ impl Shared {
         if let End::Poisoned(cause) = self.end.get_or_init(|| end) {
             self.status().poisoned = Some(cause.clone());
         }
+        self.options.pulse.notify_one();
     }
 
     /// The error for whoever asks after the end.

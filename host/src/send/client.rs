@@ -106,6 +106,10 @@ impl Client {
         let running = self.meter.as_ref().map(|meter| meter.begin(outgoing.body.len()));
         let answered = self.exchange(outgoing).await;
         let result = result_of(&answered);
+        tracing::Span::current().record("result", result.as_str());
+        if let Ok(answer) = &answered {
+            tracing::Span::current().record("status", answer.status);
+        }
         if let Some(running) = running {
             running.end(result, answered.as_ref().map_or(0, |answer| answer.body.len()));
         }
