@@ -31,7 +31,8 @@ pub async fn handle(daemon: Arc<Daemon>, request: Request<Incoming>) -> Response
     }
     let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
     let is_scrape = request.method() == Method::GET && path == "/metrics";
-    if !(is_scrape && daemon.metrics_open) && !daemon.token.allows(authorization) {
+    let is_open = is_scrape && daemon.metrics_open;
+    if !is_open && !daemon.token.allows(authorization) {
         let message = "the admin interface needs `Authorization: Bearer <token>`; the token is in admin-token in the data directory";
         return failure(StatusCode::UNAUTHORIZED, "unauthorized", message);
     }
