@@ -5,6 +5,7 @@
 //! → [`plugin`] → [`send`], driven by [`delivery`], wired together in [`daemon`].
 
 pub mod admin;
+pub mod alerts;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -13,9 +14,12 @@ pub mod delivery;
 pub mod event;
 pub mod http;
 pub mod ingest;
+pub mod meter;
+pub mod metrics;
 pub mod plugin;
 pub mod queue;
 pub mod send;
+pub mod telemetry;
 pub mod tls;
 pub mod transformation;
 pub mod validate;

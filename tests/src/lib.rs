@@ -13,6 +13,7 @@ pub mod http;
 pub mod load;
 pub mod nonsense;
 pub mod paths;
+pub mod scrape;
 pub mod setup;
 pub mod shop;
 pub mod stand_in;

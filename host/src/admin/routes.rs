@@ -15,6 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::{letters, upkeep};
 use crate::daemon::Daemon;
 use crate::http::{self, Body};
+use crate::metrics;
 use crate::queue::DestinationId;
 
 /// Bytes of a plugin file that may be uploaded; JavaScript and Python plugins have 20 MB.
@@ -27,9 +28,14 @@ pub async fn handle(daemon: Arc<Daemon>, request: Request<Incoming>) -> Response
         return response;
     }
     let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    if !daemon.token.allows(authorization) {
+    let is_scrape = request.method() == Method::GET && path == "/metrics";
+    let is_open = is_scrape && daemon.metrics_open;
+    if !is_open && !daemon.token.allows(authorization) {
         let message = "the admin interface needs `Authorization: Bearer <token>`; the token is in admin-token in the data directory";
         return failure(StatusCode::UNAUTHORIZED, "unauthorized", message);
+    }
+    if is_scrape {
+        return http::whole(StatusCode::OK, metrics::CONTENT_TYPE, daemon.metrics().await);
     }
     let Some(call) = path.strip_prefix("/api/v1/") else {
         return failure(StatusCode::NOT_FOUND, "not_found", "the interface is under /api/v1");

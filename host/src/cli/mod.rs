@@ -6,6 +6,7 @@ mod destinations;
 mod plugin;
 mod replay;
 mod status;
+mod tables;
 mod trace;
 mod upkeep;
 

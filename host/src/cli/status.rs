@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hyper::Method;
 use serde_json::Value;
 
-use super::{AdminArguments, admin_client, print_json};
+use super::{AdminArguments, admin_client, print_json, tables};
 
 pub(super) fn status(admin: &AdminArguments) -> anyhow::Result<()> {
     let status = admin_client::call(admin, Method::GET, "status", Bytes::new())?;
@@ -16,6 +16,8 @@ pub(super) fn status(admin: &AdminArguments) -> anyhow::Result<()> {
     let titles =
         ["destination", "state", "accepted", "delivered", "filtered", "dead", "waiting", "owed", "lag", "revision"];
     print_table(&titles, &rows);
+    tables::print_guests(&status);
+    tables::print_violations(&status);
     for plugin in status["plugins"].as_array().into_iter().flatten() {
         if let Some(refused) = plugin["refused"].as_str() {
             println!("refused: {}: {refused}", plugin["file"].as_str().unwrap_or_default());

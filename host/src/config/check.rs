@@ -14,7 +14,7 @@ use super::raw::*;
 use super::*;
 
 /// What is needed to name the place of a mistake.
-struct Checker<'a> {
+pub(super) struct Checker<'a> {
     text: &'a str,
     path: &'a Path,
     environment: &'a dyn Fn(&str) -> Option<String>,
@@ -32,6 +32,7 @@ pub(super) fn check(
         ingest_address: checker.listen(raw.listen.ingest, "127.0.0.1:8080")?,
         ingest_tls: raw.listen.tls.map(|tls| checker.tls(tls.into_inner())).transpose()?,
         admin_address: checker.listen(raw.listen.admin, "127.0.0.1:8081")?,
+        metrics_open: raw.admin.metrics_open,
         data_directory: checker.directory(raw.data)?,
         plugin_directory: checker.directory(raw.plugins)?,
         ingest: checker.ingest_limits(raw.ingest)?,
@@ -39,6 +40,8 @@ pub(super) fn check(
         guests: guest_limits(raw.guests),
         deduplication: deduplication(&raw.deduplication),
         dead_letters: dead_letters(&raw.dead_letters),
+        alerts: raw.alerts.map(|alerts| checker.alerts(alerts)).transpose()?,
+        telemetry: raw.telemetry.as_ref().map(|telemetry| checker.telemetry(telemetry)).transpose()?,
         drain_grace_ms: raw.drain_grace_ms.unwrap_or(10_000),
         pipelines: checker.pipelines(raw.pipeline)?,
     };
@@ -46,15 +49,15 @@ pub(super) fn check(
 }
 
 impl Checker<'_> {
-    fn wrong(&self, offset: usize, message: String) -> ConfigError {
+    pub(super) fn wrong(&self, offset: usize, message: String) -> ConfigError {
         ConfigError::Wrong { path: self.path.display().to_string(), line: line_at(self.text, offset), message }
     }
 
-    fn text(&self, raw: &Spanned<String>) -> Result<String, ConfigError> {
+    pub(super) fn text(&self, raw: &Spanned<String>) -> Result<String, ConfigError> {
         interpolate(raw.get_ref(), self.environment).map_err(|message| self.wrong(raw.span().start, message))
     }
 
-    fn parsed<T: FromStr<Err = String>>(&self, raw: &Spanned<String>) -> Result<T, ConfigError> {
+    pub(super) fn parsed<T: FromStr<Err = String>>(&self, raw: &Spanned<String>) -> Result<T, ConfigError> {
         self.text(raw)?.parse().map_err(|message| self.wrong(raw.span().start, message))
     }
 
@@ -281,7 +284,7 @@ impl Checker<'_> {
         self.value(&toml::Value::Table(spanned.into_inner()), offset).map(Settings)
     }
 
-    fn value(&self, raw: &toml::Value, offset: usize) -> Result<serde_json::Value, ConfigError> {
+    pub(super) fn value(&self, raw: &toml::Value, offset: usize) -> Result<serde_json::Value, ConfigError> {
         use serde_json::Value;
         Ok(match raw {
             toml::Value::String(text) => Value::String(interpolate(text, self.environment).map_err(|message| {

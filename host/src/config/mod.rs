@@ -7,6 +7,7 @@
 mod address;
 mod check;
 mod interpolate;
+mod observing;
 mod raw;
 pub mod watch;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use address::AddressRange;
+pub use observing::{AlertConfig, AlertLimits, AlertUrl, TelemetryConfig};
 
 use crate::event::EventKind;
 use crate::plugin::manifest::Order;
@@ -31,6 +33,8 @@ pub struct Config {
     pub ingest_tls: Option<TlsFiles>,
     /// Where the operator's interface listens; loopback by default.
     pub admin_address: SocketAddr,
+    /// Whether `/metrics` answers without the admin token.
+    pub metrics_open: bool,
     /// Where the store, the compiled plugins and the admin token are.
     pub data_directory: PathBuf,
     /// Where plugins are dropped.
@@ -47,6 +51,10 @@ pub struct Config {
     pub dead_letters: DeadLetterLimits,
     /// How long what is in flight may take to finish at a stop, in milliseconds.
     pub drain_grace_ms: u64,
+    /// Where troubles are said, if anywhere.
+    pub alerts: Option<AlertConfig>,
+    /// Where traces go, if anywhere.
+    pub telemetry: Option<TelemetryConfig>,
     /// The pipelines.
     pub pipelines: Vec<Arc<Pipeline>>,
 }
@@ -346,6 +354,12 @@ impl Config {
             Some("deduplication")
         } else if self.dead_letters != next.dead_letters {
             Some("dead_letters")
+        } else if self.metrics_open != next.metrics_open {
+            Some("admin.metrics_open")
+        } else if self.alerts != next.alerts {
+            Some("alerts")
+        } else if self.telemetry != next.telemetry {
+            Some("telemetry")
         } else if self.ingest != next.ingest {
             Some("ingest")
         } else {

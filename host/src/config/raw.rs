@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::observing::{RawAlerts, RawTelemetry};
 use super::{Validation, ViolationAction};
 use crate::plugin::manifest::Order;
 
@@ -13,6 +14,8 @@ type Text = Spanned<String>;
 pub(super) struct RawConfig {
     #[serde(default)]
     pub listen: RawListen,
+    #[serde(default)]
+    pub admin: RawAdmin,
     pub data: RawDirectory,
     pub plugins: RawDirectory,
     #[serde(default)]
@@ -25,6 +28,8 @@ pub(super) struct RawConfig {
     pub deduplication: RawDeduplication,
     #[serde(default)]
     pub dead_letters: RawDeadLetters,
+    pub alerts: Option<RawAlerts>,
+    pub telemetry: Option<RawTelemetry>,
     pub drain_grace_ms: Option<u64>,
     #[serde(default)]
     pub pipeline: Vec<Spanned<RawPipeline>>,
@@ -36,6 +41,13 @@ pub(super) struct RawListen {
     pub ingest: Option<Text>,
     pub admin: Option<Text>,
     pub tls: Option<Spanned<RawTls>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAdmin {
+    #[serde(default)]
+    pub metrics_open: bool,
 }
 
 #[derive(Deserialize)]

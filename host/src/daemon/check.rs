@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::delivery::active::missing_grants;
+use crate::meter::Meters;
 use crate::plugin::handles::HandleKey;
 use crate::plugin::host::PluginHost;
 
@@ -33,6 +34,7 @@ async fn report(config: &Config) -> anyhow::Result<Report> {
         plugins.activate(revision);
     }
     let refused = plugins.refused().map(|(path, why)| format!("{}: the plugin is refused: {why}", path.display()));
+    let meters = Meters::default();
     let mut report = Report { mistakes: refused.collect(), ..Report::default() };
     for (_, destination) in config.destinations() {
         let place = format!("{}:{}: destination `{}`", config.path.display(), destination.line, destination.id);
@@ -45,7 +47,9 @@ async fn report(config: &Config) -> anyhow::Result<Report> {
             ));
             continue;
         };
-        if let Err(error) = guest(&host, revision, destination, &HandleKey::fixed()) {
+        if let Err(error) =
+            guest(&host, revision, destination, &HandleKey::fixed(), meters.guest(&destination.id, &destination.plugin))
+        {
             report.mistakes.push(format!("{place}: {error:#}"));
         }
         for host in missing_grants(destination, revision.manifest()) {

@@ -12,6 +12,7 @@ use super::plugins::Plugins;
 use crate::config::{Config, Destination, Pipeline};
 use crate::delivery::active::{Active, ActiveGuest, missing_grants};
 use crate::delivery::runtime::{Runtime, RuntimeStatus, Shared};
+use crate::meter::{GuestMeter, Meters};
 use crate::plugin::handles::HandleKey;
 use crate::plugin::host::PluginHost;
 use crate::plugin::revision::Revision;
@@ -22,6 +23,7 @@ pub struct Destinations {
     shared: Shared,
     host: Arc<PluginHost>,
     handle_key: HandleKey,
+    meters: Arc<Meters>,
     running: BTreeMap<DestinationId, Running>,
 }
 
@@ -37,7 +39,7 @@ struct Running {
 impl Destinations {
     /// With none running yet.
     pub fn new(shared: Shared, host: Arc<PluginHost>, handle_key: HandleKey) -> Destinations {
-        Destinations { shared, host, handle_key, running: BTreeMap::new() }
+        Destinations { shared, host, handle_key, meters: Arc::default(), running: BTreeMap::new() }
     }
 
     /// A destination ready to work. An error says which setting is wrong and what would be right. A
@@ -56,9 +58,12 @@ impl Destinations {
         }
         let (host, revision, key) = (self.host.clone(), revision.clone(), self.handle_key.clone());
         let own = destination.clone();
-        let guest = tokio::task::spawn_blocking(move || guest(&host, &revision, &own, &key)).await?;
+        let meter = self.meters.guest(&destination.id, &destination.plugin);
+        let guest = tokio::task::spawn_blocking(move || guest(&host, &revision, &own, &key, meter)).await?;
         let guest = guest.with_context(|| format!("destination `{}`", destination.id))?;
-        Ok(Arc::new(Active::new(destination.clone(), Ok(guest))))
+        let mut active = Active::new(destination.clone(), Ok(guest));
+        active.client = active.client.with_meter(self.meters.attempts(&destination.id));
+        Ok(Arc::new(active))
     }
 
     /// All destinations that use a revision's plugin, ready with that revision.
@@ -131,6 +136,7 @@ impl Destinations {
                 tracing::error!(%error, "a destination's task failed");
             }
         }
+        ids.iter().for_each(|id| self.meters.forget(id));
     }
 
     /// Stops all destinations and waits for them.
@@ -142,6 +148,11 @@ impl Destinations {
     /// Those that run.
     pub fn ids(&self) -> Vec<DestinationId> {
         self.running.keys().cloned().collect()
+    }
+
+    /// What is counted of them.
+    pub fn meters(&self) -> Arc<Meters> {
+        self.meters.clone()
     }
 
     /// What each runtime shows, with its configuration.
@@ -160,7 +171,8 @@ pub(super) fn guest(
     revision: &Arc<Revision>,
     destination: &Destination,
     key: &HandleKey,
+    meter: Arc<GuestMeter>,
 ) -> anyhow::Result<ActiveGuest> {
     let (settings, handles) = host.settings(revision, &destination.settings.0, &destination.id.0, key)?;
-    Ok(ActiveGuest { revision: revision.clone(), settings: settings.into(), handles: Arc::new(handles) })
+    Ok(ActiveGuest { revision: revision.clone(), settings: settings.into(), handles: Arc::new(handles), meter })
 }

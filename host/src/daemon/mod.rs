@@ -4,8 +4,10 @@
 //! or of the plugin directory is checked whole before any of it takes effect. Stop: no more requests,
 //! what is in flight is finished within the grace period, the store is closed.
 
+mod alerting;
 mod check;
 mod destinations;
+mod figures;
 mod listeners;
 mod plugins;
 mod reload;
@@ -16,7 +18,7 @@ mod run;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use tokio::sync::RwLock;
+use tokio::sync::{Notify, RwLock};
 
 pub use check::{Report, check};
 pub use replay::{Replaying, Steps};
@@ -41,6 +43,10 @@ pub struct Daemon {
     pub store: Arc<dyn EventStore>,
     /// Who watches.
     pub live: Live,
+    /// Whether `/metrics` answers without the token.
+    pub metrics_open: bool,
+    /// Rung when alerts may have something to say.
+    pulse: Arc<Notify>,
     now: Clock,
     /// When it started: milliseconds since 1970.
     started_ms: u64,
@@ -100,6 +106,7 @@ impl Daemon {
             "sources": self.gate.counters(),
             "destinations": destinations,
             "plugins": changing.plugins.status(),
+            "guests": figures::guests(&changing.destinations.meters()),
             "configuration": {
                 "file": changing.config.path,
                 "refused": *self.refused.lock().expect("nobody panics while holding it"),

@@ -36,6 +36,7 @@ impl Daemon {
             }
         };
         *self.refused.lock().expect("nobody panics while holding it") = refused;
+        self.pulse.notify_one();
     }
 
     async fn take_up(&self, changing: &mut Changing, next: Config) -> anyhow::Result<()> {
@@ -94,6 +95,7 @@ impl Daemon {
                 Err(error) => changing.plugins.refuse(&path, &error),
             }
         }
+        self.pulse.notify_one();
     }
 }
 

@@ -7,9 +7,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{RwLock, watch};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
+use super::alerting;
 use super::destinations::Destinations;
 use super::listeners::Listeners;
 use super::plugins::Plugins;
@@ -28,6 +33,7 @@ use crate::ingest::{self, Gate};
 use crate::plugin::handles::HandleKey;
 use crate::plugin::host::{Limits, PluginHost};
 use crate::queue::{EventStore, RedbStore, STORE_FILE, StoreOptions};
+use crate::telemetry::{self, Exporting};
 use crate::tls::Certificate;
 
 /// Changes of files are taken up when nothing more has changed for so long, so that a file that is
@@ -39,11 +45,15 @@ const ADMIN_CONNECTIONS_MAX: usize = 256;
 
 /// Runs the daemon until it is told to stop. On SIGUSR2 the process goes on as its successor.
 pub fn run(config: Config) -> anyhow::Result<()> {
-    start_logging();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let exporting = start_logging(&config, runtime.handle())?;
     raise_file_limit();
     let listeners = Listeners::open(&config)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let end = runtime.block_on(run_until_stopped(config, &listeners))?;
+    let end = runtime.block_on(run_until_stopped(config, &listeners));
+    if let Some(exporting) = exporting {
+        exporting.finish();
+    }
+    let end = end?;
     // Whatever blocks is over: the store is closed.
     drop(runtime);
     match end {
@@ -60,11 +70,16 @@ enum End {
     Succeeded,
 }
 
-fn start_logging() {
+/// Starts the log, and the traces where they are configured.
+fn start_logging(config: &Config, runtime: &Handle) -> anyhow::Result<Option<Exporting>> {
     let filter = tracing_subscriber::EnvFilter::try_from_env("SWITCHYARD_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,wasmtime=warn,cranelift=warn"));
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(ansi).with_filter(filter);
+    let traces = config.telemetry.as_ref().map(|telemetry| telemetry::start(telemetry, runtime.clone())).transpose()?;
+    let (traces, exporting) = traces.unzip();
+    tracing_subscriber::registry().with(traces).with(log).init();
+    Ok(exporting)
 }
 
 /// Connections are files, and the usual soft limit of 1,024 is far below `connections_max`.
@@ -99,7 +114,8 @@ async fn run_until_stopped(config: Config, listeners: &Listeners) -> anyhow::Res
     let (stop, stopped) = watch::channel(false);
     let (ingest, admin) = listeners.to_async()?;
     let servers = tokio::spawn(serve(daemon.clone(), ingest, certificate.clone(), admin, stopped.clone()));
-    let watching = tokio::spawn(watch_files(daemon.clone(), certificate, stopped));
+    let watching = tokio::spawn(watch_files(daemon.clone(), certificate, stopped.clone()));
+    let alerting = tokio::spawn(alerting::run_if_configured(daemon.clone(), stopped));
     let end = tokio::select! {
         _ = terminate.recv() => { tracing::info!("SIGTERM: stopping"); End::Stopped }
         _ = interrupt.recv() => { tracing::info!("interrupted: stopping"); End::Stopped }
@@ -109,6 +125,7 @@ async fn run_until_stopped(config: Config, listeners: &Listeners) -> anyhow::Res
     stop.send_replace(true);
     servers.await?;
     watching.await?;
+    alerting.await?;
     daemon.changing.write().await.destinations.stop_all().await;
     daemon.store.close().await?;
     tracing::info!("stopped");
@@ -153,6 +170,7 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
         deduplication_ids_max: config.deduplication.ids_max,
         ..StoreOptions::default()
     };
+    let pulse = options.pulse.clone();
     let store_path = config.data_directory.join(STORE_FILE);
     let store: Arc<dyn EventStore> =
         Arc::new(tokio::task::spawn_blocking(move || RedbStore::open(&store_path, options)).await??);
@@ -191,6 +209,8 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
         gate,
         store,
         live,
+        metrics_open: config.metrics_open,
+        pulse,
         started_ms: now(),
         now,
         changing: RwLock::new(Changing { config, plugins, destinations }),

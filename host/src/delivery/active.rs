@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::config::Destination;
+use crate::meter::GuestMeter;
 use crate::plugin::handles::Handles;
 use crate::plugin::manifest::{Manifest, Order};
 use crate::plugin::revision::Revision;
@@ -35,6 +36,8 @@ pub struct ActiveGuest {
     pub settings: Arc<str>,
     /// The secrets by handle.
     pub handles: Arc<Handles>,
+    /// Counts its calls.
+    pub meter: Arc<GuestMeter>,
 }
 
 impl Active {

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use tracing::Instrument;
+
 use super::active::{Active, ActiveGuest};
 use super::end::{End, NewStored};
 use super::guest::Guests;
@@ -145,7 +147,7 @@ impl Attempts {
                     headers: signed.headers,
                     body: signed.body,
                 };
-                self.active.client.send(outgoing).await
+                self.active.client.send(outgoing).instrument(self.guest.attempt_span(&work.request)).await
             }
             Err(error) => {
                 let death = self.death("not_sendable", error.to_string(), work, None);

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use tracing::{Instrument, Span};
+
 use super::active::ActiveGuest;
 use crate::event::Event;
 use crate::plugin::fault::{PluginError, PluginFault};
 use crate::plugin::plan::{Fate, Judgement, Request, Response};
 use crate::plugin::workers::Workers;
+use crate::telemetry::span;
 
 /// A batch that failed for a reason of the host's is planned again after so long, in milliseconds.
 const AGAIN_MS: u64 = 1_000;
@@ -36,7 +39,11 @@ impl Guests {
 
     /// Plans a batch, halving it where the plugin fails. Safe to cancel.
     pub async fn plan(&self, guest: &ActiveGuest, now_ms: u64, events: Vec<Event>) -> Planned {
-        let split = self.workers.plan(&guest.revision, &guest.settings, now_ms, events).await;
+        let span =
+            span::plan(guest.meter.destination(), guest.meter.plugin(), guest.revision.short_digest(), events.len());
+        let planning = self.workers.plan(&guest.revision, &guest.settings, now_ms, events, &guest.meter);
+        let split = planning.instrument(span.clone()).await;
+        span.record("requests", split.plan.requests.len()).record("faults", split.faults.len());
         let mut planned = Planned { requests: split.plan.requests, fates: split.plan.fates, faults: Vec::new() };
         for (position, fault) in split.faults {
             match fault {
@@ -53,6 +60,16 @@ impl Guests {
 
     /// Has an answer judged. Safe to cancel.
     pub async fn judge(&self, guest: &ActiveGuest, now_ms: u64, response: Response) -> Result<Judgement, PluginFault> {
-        self.workers.judge(&guest.revision, &guest.settings, now_ms, response).await
+        let (meter, digest) = (&guest.meter, guest.revision.short_digest());
+        let span = span::judge(meter.destination(), meter.plugin(), digest, response.covers.len(), response.status);
+        self.workers.judge(&guest.revision, &guest.settings, now_ms, response, meter).instrument(span).await
+    }
+}
+
+impl ActiveGuest {
+    /// The span of an attempt of one of its requests.
+    pub fn attempt_span(&self, request: &Request) -> Span {
+        let (meter, digest) = (&self.meter, self.revision.short_digest());
+        span::attempt(meter.destination(), meter.plugin(), digest, request.covers.len())
     }
 }

@@ -67,7 +67,7 @@ pub fn figures(host: &PluginHost, arguments: &BenchArguments, done: &mut dyn FnM
     let (events, lines) = read_events(&arguments.events, arguments.now_ms)?;
     let batch: Vec<_> = events.iter().cycle().take(arguments.batch).cloned().collect();
     let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).cycle().take(arguments.batch).collect();
-    let mut instance = Instance::start(&guest.revision, &guest.settings)?;
+    let mut instance = Instance::start(&guest.revision, &guest.settings, None)?;
     let mut fresh = || guest.revision.plan(&guest.settings, arguments.now_ms, &batch).map(drop);
     let mut reused = || instance.plan(arguments.now_ms, &batch).map(drop);
     let mut yardstick = || {

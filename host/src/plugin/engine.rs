@@ -11,6 +11,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use super::fault::PluginError;
 use super::limits::Limits;
+use crate::meter::GuestMeter;
 
 /// Time between two epochs.
 const TICK_MS: u64 = 10;
@@ -199,15 +200,17 @@ pub struct Bounds {
     table_elements_max: usize,
     /// The guest was refused more memory.
     pub memory_refused: bool,
+    meter: Option<Arc<GuestMeter>>,
 }
 
 impl Bounds {
-    /// The bounds of a guest that has not run yet.
-    pub fn new(limits: &Limits) -> Bounds {
+    /// The bounds of a guest that has not run yet; `meter` is told of its memory.
+    pub fn new(limits: &Limits, meter: Option<Arc<GuestMeter>>) -> Bounds {
         Bounds {
             memory_bytes_max: limits.memory_bytes_max,
             table_elements_max: limits.table_elements_max,
             memory_refused: false,
+            meter,
         }
     }
 }
@@ -216,6 +219,9 @@ impl ResourceLimiter for Bounds {
     fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let allowed = desired <= self.memory_bytes_max;
         self.memory_refused |= !allowed;
+        if let (true, Some(meter)) = (allowed, &self.meter) {
+            meter.memory(desired);
+        }
         Ok(allowed)
     }
 

@@ -1,5 +1,7 @@
 //! One instance of a revision, set up with one destination's settings: plans, judges, and ends.
 
+use std::sync::Arc;
+
 use wasmtime::component::{Instance as Component, TypedFunc};
 use wasmtime::{Store, Trap};
 
@@ -10,6 +12,7 @@ use super::plan::{Judgement, Plan, Response};
 use super::revision::{Planner, Revision};
 use super::wire::{WireEvent, WireJudgement, WirePlan, WireResponse};
 use crate::event::Event;
+use crate::meter::{GuestMeter, LiveInstance};
 
 type Configure = TypedFunc<(&'static str,), (Result<(), String>,)>;
 type Plain = TypedFunc<(u64, &'static [WireEvent<'static>]), (Result<WirePlan, String>,)>;
@@ -24,6 +27,7 @@ pub struct Instance<'a> {
     plan: PlanCall,
     /// Last, so that the store is gone when the place is free.
     _live: Live,
+    _metered: Option<LiveInstance>,
 }
 
 #[derive(Clone, Copy)]
@@ -33,11 +37,17 @@ enum PlanCall {
 }
 
 impl<'a> Instance<'a> {
-    /// Makes an instance and hands it `settings`, JSON with handles in place of secrets.
-    pub fn start(revision: &'a Revision, settings: &str) -> Result<Instance<'a>, PluginFault> {
+    /// Makes an instance and hands it `settings`, JSON with handles in place of secrets. `meter` counts
+    /// it, when it is given.
+    pub fn start(
+        revision: &'a Revision,
+        settings: &str,
+        meter: Option<&Arc<GuestMeter>>,
+    ) -> Result<Instance<'a>, PluginFault> {
         let sandbox = revision.sandbox();
         let live = sandbox.enter();
-        let mut store = Store::new(sandbox.engine(), Bounds::new(sandbox.limits()));
+        let metered = meter.map(GuestMeter::instance);
+        let mut store = Store::new(sandbox.engine(), Bounds::new(sandbox.limits(), meter.cloned()));
         store.limiter(|bounds| bounds);
         store.set_hostcall_fuel(sandbox.limits().output_bytes_max);
         store.set_epoch_deadline(sandbox.deadline_ticks());
@@ -53,7 +63,7 @@ impl<'a> Instance<'a> {
         let mut instance = match started {
             Ok((component, plan, configured)) => {
                 configured.map_err(|message| PluginFault::ConfigureRefused(bounded(revision, message)))?;
-                Instance { revision, store, component, plan, _live: live }
+                Instance { revision, store, component, plan, _live: live, _metered: metered }
             }
             Err(error) => return Err(fault(revision, &store, &error)),
         };

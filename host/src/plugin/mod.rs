@@ -24,6 +24,7 @@ pub mod inspect;
 pub mod instance;
 pub mod limits;
 pub mod manifest;
+pub mod metered;
 pub mod plan;
 pub mod project;
 pub mod revision;

@@ -101,17 +101,17 @@ impl Revision {
     /// Plans a batch in a fresh instance. Takes up to twice the time of one call, so it belongs on a
     /// worker thread.
     pub fn plan(&self, settings: &str, now_ms: u64, events: &[Event]) -> Result<Plan, PluginFault> {
-        guarded(|| Instance::start(self, settings)?.plan(now_ms, events))
+        guarded(|| Instance::start(self, settings, None)?.plan(now_ms, events))
     }
 
     /// Reads an answer in a fresh instance, as [`Revision::plan`] plans.
     pub fn judge(&self, settings: &str, now_ms: u64, response: &Response) -> Result<Judgement, PluginFault> {
-        guarded(|| Instance::start(self, settings)?.judge(now_ms, response))
+        guarded(|| Instance::start(self, settings, None)?.judge(now_ms, response))
     }
 
     /// Tries settings in a fresh instance: real ones with handles in place of secrets.
     pub fn try_settings(&self, settings: &str) -> Result<(), PluginFault> {
-        guarded(|| Instance::start(self, settings).map(|_| ()))
+        guarded(|| Instance::start(self, settings, None).map(|_| ()))
     }
 
     pub(super) fn sandbox(&self) -> &Sandbox {
@@ -133,7 +133,7 @@ pub(super) fn types_interface() -> String {
 }
 
 /// A panic of the host or of the sandbox in one call must not take the daemon down.
-fn guarded<T>(call: impl FnOnce() -> Result<T, PluginFault>) -> Result<T, PluginFault> {
+pub(super) fn guarded<T>(call: impl FnOnce() -> Result<T, PluginFault>) -> Result<T, PluginFault> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         Err(PluginFault::Host(text.unwrap_or("a panic without a message").to_string()))

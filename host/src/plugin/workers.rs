@@ -12,10 +12,12 @@ use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::fault::{PluginError, PluginFault};
+use super::metered;
 use super::plan::{Judgement, Response};
 use super::revision::Revision;
 use super::split::{Split, Splitter};
 use crate::event::Event;
+use crate::meter::GuestMeter;
 
 /// Calls that wait at a time; further callers wait before they are queued. Each caller has one call
 /// at most, so this is more than there are destinations.
@@ -79,15 +81,23 @@ impl Workers {
 
     /// Plans a batch, and halves it where the plugin fails. Each call waits its turn, so that other
     /// destinations come in between. Safe to cancel: a call that runs then runs to its end.
-    pub async fn plan(&self, revision: &Arc<Revision>, settings: &Arc<str>, now_ms: u64, events: Vec<Event>) -> Split {
+    pub async fn plan(
+        &self,
+        revision: &Arc<Revision>,
+        settings: &Arc<str>,
+        now_ms: u64,
+        events: Vec<Event>,
+        meter: &Arc<GuestMeter>,
+    ) -> Split {
         let events: Arc<[Event]> = events.into();
         let mut splitter = Splitter::new(events.len(), revision.limits().call_ms_max);
         let mut line = Line::Ordinary;
         while let Some(range) = splitter.next_range() {
             let (revision, settings, events, own) = (revision.clone(), settings.clone(), events.clone(), range.clone());
+            let meter = meter.clone();
             let call = move || {
                 let started = Instant::now();
-                (revision.plan(&settings, now_ms, &events[own]), started.elapsed())
+                (metered::plan(&revision, &settings, now_ms, &events[own], &meter), started.elapsed())
             };
             let (planned, took) = match self.run(line, call).await {
                 Ok(answered) => answered,
@@ -108,9 +118,10 @@ impl Workers {
         settings: &Arc<str>,
         now_ms: u64,
         response: Response,
+        meter: &Arc<GuestMeter>,
     ) -> Result<Judgement, PluginFault> {
-        let (revision, settings) = (revision.clone(), settings.clone());
-        self.run(Line::Ordinary, move || revision.judge(&settings, now_ms, &response)).await?
+        let (revision, settings, meter) = (revision.clone(), settings.clone(), meter.clone());
+        self.run(Line::Ordinary, move || metered::judge(&revision, &settings, now_ms, &response, &meter)).await?
     }
 
     /// Runs a job on one of the threads. An error: it panicked, or the threads are stopping.

@@ -31,6 +31,7 @@ use super::{
     AppendError, Appended, DestinationId, DestinationStatus, PipelineId, RequestId, SETTLE_LAG_MS, Start, StoreError,
 };
 use super::{backfill, backlog, copy, dead, letters, retention, stored_frame};
+use crate::telemetry::span;
 
 /// See the module.
 pub struct Committer {
@@ -130,11 +131,15 @@ impl Committer {
 
     fn commit(&mut self, mut group: Group) -> Result<Option<Reply<()>>, StoreError> {
         let started = Instant::now();
+        let span = span::commit(group.appends.len(), group.settles.len()).entered();
         let arrivals = self.admit(std::mem::take(&mut group.appends));
         let transaction = self.shared.begin_write()?;
         let durable = self.write(&transaction, arrivals.batches, &arrivals.learned, group)?;
+        span.record("changed", durable.changed);
         if durable.changed {
+            let written = Instant::now();
             transaction.commit()?;
+            self.shared.sync_times.observe(written.elapsed());
             self.publish(Some(started.elapsed()));
         } else {
             transaction.abort()?;
@@ -184,6 +189,7 @@ impl Committer {
                 && let Err(refusal) = self.room_for(&append, used_bytes, free_bytes)
             {
                 let _ = append.reply.send(Err(refusal));
+                self.shared.options.pulse.notify_one();
                 continue;
             }
             used_bytes += append.bytes as u64;
@@ -312,6 +318,8 @@ impl Committer {
             status.commits += 1;
             status.commit_us += u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         }
+        drop(status);
+        self.shared.options.pulse.notify_one();
     }
 }
 

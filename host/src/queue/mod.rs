@@ -48,6 +48,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use crate::event::{Event, MessageId};
+use crate::meter::HistogramCounts;
 
 pub use backfill::{Backfill, BackfillPlace, BackfillStep};
 pub use copy::{Contents, Existing, STORE_FILE, contents, restore};
@@ -418,6 +419,13 @@ pub struct StoreStatus {
     pub commits: u64,
     /// Time spent in commits since the start, in microseconds.
     pub commit_us: u64,
+    /// The time of each commit's last step, which ends with the fsync, since the start.
+    #[serde(skip)]
+    pub sync_times: HistogramCounts,
+    /// Free on the disk, when that is known.
+    pub disk_free_bytes: Option<u64>,
+    /// What must stay free for events to be taken.
+    pub disk_reserve_bytes: u64,
     /// Set when the store is poisoned, with the cause.
     pub poisoned: Option<String>,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -53,6 +54,8 @@ pub struct StoreOptions {
     pub now: Clock,
     /// The disk.
     pub free_bytes: FreeBytes,
+    /// Rung after each commit, at a refusal and at the end: something may be to be said.
+    pub pulse: Arc<Notify>,
 }
 
 impl Default for StoreOptions {
@@ -71,6 +74,7 @@ impl Default for StoreOptions {
             replan: |_| Bytes::new(),
             now: Arc::new(system_now_ms),
             free_bytes: Arc::new(disk_free_bytes),
+            pulse: Arc::default(),
         }
     }
 }

@@ -204,6 +204,9 @@ impl EventStore for RedbStore {
     fn status(&self) -> StoreStatus {
         let mut status = self.shared.status().clone();
         status.file_bytes = std::fs::metadata(&self.shared.path).map_or(0, |file| file.len());
+        status.sync_times = self.shared.sync_times.counts();
+        status.disk_free_bytes = (self.shared.options.free_bytes)(&self.shared.path);
+        status.disk_reserve_bytes = self.shared.options.disk_reserve_bytes;
         status
     }
 

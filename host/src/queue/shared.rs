@@ -13,6 +13,11 @@ use super::stored_frame;
 use super::tables::{DIRECTORY, FRAMES};
 use super::{AppendError, StoreError, StoreStatus};
 use crate::event::scan;
+use crate::meter::Histogram;
+
+/// Upper bounds of the buckets of a commit's time, in seconds: from a disk with a safe cache to one
+/// that is about to fail.
+const SYNC_SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 /// See the module.
 pub struct Shared {
@@ -22,6 +27,8 @@ pub struct Shared {
     pub options: StoreOptions,
     /// Frames in memory.
     pub cache: FrameCache,
+    /// The time of each commit's last step, which ends with the fsync.
+    pub sync_times: Histogram,
     status: Mutex<StoreStatus>,
     database: RwLock<Option<Database>>,
     end: OnceLock<End>,
@@ -44,6 +51,7 @@ impl Shared {
         Shared {
             path: path.to_owned(),
             cache: FrameCache::new(options.cache_bytes),
+            sync_times: Histogram::new(SYNC_SECONDS),
             options,
             status: Mutex::default(),
             database: RwLock::new(Some(database)),
@@ -95,6 +103,7 @@ impl Shared {
         if let End::Poisoned(cause) = self.end.get_or_init(|| end) {
             self.status().poisoned = Some(cause.clone());
         }
+        self.options.pulse.notify_one();
     }
 
     /// The error for whoever asks after the end.

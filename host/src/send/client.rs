@@ -17,6 +17,7 @@ use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::egress::{Grants, Refused};
+use crate::meter::{AttemptMeter, AttemptResult};
 
 /// Bytes of an answer that are read; the rest is cut off. The largest answer that a judge reads is
 /// the list of failed records of a batch of 2,000.
@@ -72,6 +73,7 @@ pub struct Client {
     pool: PooledClient<HttpsConnector<HttpConnector<CheckedResolver>>, Full<Bytes>>,
     grants: Arc<Grants>,
     timeout_ms: u64,
+    meter: Option<Arc<AttemptMeter>>,
 }
 
 impl Client {
@@ -91,11 +93,30 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .build(https);
-        Client { pool, grants, timeout_ms }
+        Client { pool, grants, timeout_ms, meter: None }
+    }
+
+    /// The same client, whose attempts are counted.
+    pub fn with_meter(self, meter: Arc<AttemptMeter>) -> Client {
+        Client { meter: Some(meter), ..self }
     }
 
     /// Sends one request and reads the answer. Safe to cancel: the vendor may then have it or not.
     pub async fn send(&self, outgoing: Outgoing) -> Result<Answer, SendError> {
+        let running = self.meter.as_ref().map(|meter| meter.begin(outgoing.body.len()));
+        let answered = self.exchange(outgoing).await;
+        let result = result_of(&answered);
+        tracing::Span::current().record("result", result.as_str());
+        if let Ok(answer) = &answered {
+            tracing::Span::current().record("status", answer.status);
+        }
+        if let Some(running) = running {
+            running.end(result, answered.as_ref().map_or(0, |answer| answer.body.len()));
+        }
+        answered
+    }
+
+    async fn exchange(&self, outgoing: Outgoing) -> Result<Answer, SendError> {
         let request = self.request(outgoing)?;
         let started = Instant::now();
         let whole = async {
@@ -148,6 +169,15 @@ impl Client {
             }
         }
         builder.body(Full::new(outgoing.body)).map_err(|error| unusable(error.to_string()))
+    }
+}
+
+fn result_of(answered: &Result<Answer, SendError>) -> AttemptResult {
+    match answered {
+        Ok(answer) => AttemptResult::of_status(answer.status),
+        Err(SendError::Refused(_)) => AttemptResult::Refused,
+        Err(SendError::Network(_)) => AttemptResult::Network,
+        Err(SendError::Timeout(_)) => AttemptResult::Timeout,
     }
 }
 

@@ -7,10 +7,12 @@ use bytes::Bytes;
 use super::guest::{Guest, Memory, Request};
 use super::{HOST, NOW_MS, events};
 use crate::event::Event;
+use crate::meter::{FaultKind, GuestMeter};
 use crate::plugin::fault::{BadPlan, PluginFault};
 use crate::plugin::plan::{Judgement, Response, Verdict};
 use crate::plugin::split::plan_splitting;
 use crate::plugin::workers::{Line, Workers};
+use crate::queue::DestinationId;
 use crate::validate::event_from_line;
 
 /// Traps unless this condition holds.
@@ -126,7 +128,13 @@ fn a_failing_batch_is_halved_down_to_its_culprits() {
     check(plan_splitting(&revision, "{}", NOW_MS, &events(&ids)));
     let workers = Workers::start(2).expect("threads");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    check(runtime.block_on(workers.plan(&revision, &"{}".into(), NOW_MS, events(&ids))));
+    let meter = Arc::new(GuestMeter::new(&DestinationId("shop/picky".to_string()), "picky"));
+    check(runtime.block_on(workers.plan(&revision, &"{}".into(), NOW_MS, events(&ids), &meter)));
+    let counts = meter.counts();
+    let traps = counts.faults.iter().find(|(kind, _)| *kind == FaultKind::Trap).map_or(0, |(_, count)| *count);
+    assert!(traps >= 3 && counts.plan_calls > traps, "{counts:?}");
+    assert_eq!((counts.instances, counts.instances_live), (counts.plan_calls, 0), "each call has its own");
+    assert!(counts.memory_peak_bytes >= 65_536, "a guest has at least one page: {counts:?}");
 }
 
 #[test]

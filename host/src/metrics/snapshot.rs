@@ -1,0 +1,39 @@
+//! All figures of one scrape.
+
+use std::collections::BTreeMap;
+
+use super::process::Process;
+use crate::delivery::runtime::RuntimeStatus;
+use crate::ingest::SourceCounters;
+use crate::meter::{AttemptCounts, GuestCounts};
+use crate::queue::{DestinationStatus, StoreStatus};
+
+/// All figures of one scrape.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The daemon's version.
+    pub version: &'static str,
+    /// Whether events are taken.
+    pub is_ready: bool,
+    /// The store as a whole.
+    pub store: StoreStatus,
+    /// The destinations that run; none when the store does not answer.
+    pub destinations: Vec<DestinationSnapshot>,
+    /// By source.
+    pub sources: BTreeMap<String, SourceCounters>,
+    /// By destination and plugin.
+    pub guests: Vec<GuestCounts>,
+    /// The process.
+    pub process: Process,
+}
+
+/// The figures of one destination.
+#[derive(Debug)]
+pub struct DestinationSnapshot {
+    /// What the store says.
+    pub status: DestinationStatus,
+    /// What its runtime says.
+    pub runtime: RuntimeStatus,
+    /// What its attempts came to.
+    pub attempts: AttemptCounts,
+}
