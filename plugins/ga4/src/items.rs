@@ -2,6 +2,7 @@
 
 use switchyard_sdk::prelude::*;
 
+use crate::fields::Properties;
 use crate::params::{Params, is_personal, is_said, is_valid_name};
 use crate::rules::{
     CUSTOM_ITEM_PARAMS_MAX, ITEM, ITEM_PARAMS_MAX, ITEMS_BYTES_MAX, ITEMS_MAX, Items, PRODUCT_NOT_SENT, Param, Rule,
@@ -19,8 +20,9 @@ pub enum Products<'a> {
 }
 
 /// Finds the products of an event.
-pub fn find<'a>(properties: Value<'a>, rule: &Rule) -> Products<'a> {
-    let list = properties.first(&["products", "items"]);
+pub fn find<'a>(properties: &Properties<'a>, rule: &Rule) -> Products<'a> {
+    let list = if properties.products.is_null() { properties.items } else { properties.products };
+    let properties = properties.all;
     if list.is_array() && list.children().next().is_some() {
         Products::List(list)
     } else if rule.items == Items::Product && has_identity(properties) {
@@ -83,11 +85,16 @@ fn write_all<'a>(params: &mut Params<'_>, ga4: &Ga4, products: impl Iterator<Ite
 
 /// One of id and name is required.
 fn has_identity(product: Value<'_>) -> bool {
-    has_id(product) || ["sku", "name", "item_name"].iter().any(|key| is_said(&product.child(key)))
+    is_any_said(product, ["product_id", "item_id", "sku", "name", "item_name"])
 }
 
 fn has_id(product: Value<'_>) -> bool {
-    is_said(&product.child("product_id")) || is_said(&product.child("item_id"))
+    is_any_said(product, ["product_id", "item_id"])
+}
+
+/// Mostly the first member is one of them.
+fn is_any_said<const N: usize>(product: Value<'_>, keys: [&str; N]) -> bool {
+    product.is_object() && product.children().any(|value| keys.iter().any(|key| value.key_is(key)) && is_said(&value))
 }
 
 fn item(json: &mut JsonWriter, ga4: &Ga4, product: Value<'_>, custom_max: usize) {
@@ -99,13 +106,13 @@ fn item(json: &mut JsonWriter, ga4: &Ga4, product: Value<'_>, custom_max: usize)
         if is_not_sent(key) {
             continue;
         } else if let Some(param) = field(key) {
-            params.mapped(param, value);
+            params.mapped(param, &value);
         } else if key == b"sku" && !has_id(product) {
             // The id, where there is no other.
-            params.text("item_id", value);
+            params.text("item_id", &value);
         } else if custom < custom_max && value.is_scalar() && is_valid_name(key) && !is_personal(key) {
             let before = params.count();
-            params.scalar(key, value);
+            params.scalar(key, &value);
             custom += params.count() - before;
         }
     }

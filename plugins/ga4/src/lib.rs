@@ -8,6 +8,7 @@
 //! Sources: developers.google.com/analytics/devguides/collection/protocol/ga4, its reference, its
 //! limits and its page on user-provided data.
 
+mod fields;
 mod items;
 mod params;
 mod request;

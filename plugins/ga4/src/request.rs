@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use switchyard_sdk::name;
 use switchyard_sdk::prelude::*;
 
+use crate::fields::{Context, Properties};
 use crate::items::{self, Products};
 use crate::params::{Params, currency, is_identifier, is_said};
 use crate::rules::{
@@ -19,82 +20,90 @@ const CLOSING: &[u8] = b"]}";
 
 /// Plans a batch: events that agree in all that a request has once go together, 25 at most.
 pub fn plan(ga4: &Ga4, batch: &Batch, plan: &mut Plan) {
+    let mut members = Vec::with_capacity(batch.len());
     let mut groups = Groups::with_capacity(batch.len());
-    let mut named = Vec::with_capacity(batch.len());
     for event in batch.iter() {
-        let name = match name_of(ga4, &event) {
-            Ok(name) => name,
+        let named = match name_of(ga4, &event) {
+            Ok(named) => named,
             Err(refusal) => {
                 refusal.into_fate(&event, plan);
-                named.push(Named { rule: &CUSTOM, name: Cow::Borrowed("") });
                 continue;
             }
         };
-        named.push(name);
         if ga4.validation_behavior == Some(Validation::EnforceRecommendations)
             && event.timestamp_us() < batch.now_ms() as i64 * 1_000 - BACKDATE_US_MAX
         {
             plan.reject(&event, "timestamp: is more than 72 hours ago");
             continue;
         }
+        let context = Context::of(&event);
         // A request's beginning is the key of what shares it.
-        let added = groups.try_add(event.position(), |key| {
+        let added = groups.try_add(members.len() as u32, |key| {
             let mut json = JsonWriter::append_to(std::mem::take(key));
-            let written = user::write(ga4, &event, &mut json);
+            let written = user::write(ga4, &event, &context, &mut json);
             *key = json.into_bytes();
             written
         });
-        if let Err(reason) = added {
-            plan.reject(&event, reason);
+        match added {
+            Ok(()) => members.push(Member { event, named, campaign: context.campaign, client_ids: context.client_ids }),
+            Err(reason) => plan.reject(&event, reason),
         }
     }
-    for (beginning, positions) in groups.iter() {
-        requests(ga4, batch, beginning, positions, &named, plan);
+    for (beginning, numbers) in groups.iter() {
+        let group = numbers.map(|number| &members[number as usize]);
+        requests(ga4, batch.now_ms(), beginning, group, plan);
     }
 }
 
 /// The requests of events that share their beginning.
-fn requests(
+fn requests<'a>(
     ga4: &Ga4,
-    batch: &Batch,
+    now_ms: u64,
     beginning: &[u8],
-    positions: impl Iterator<Item = u32>,
-    named: &[Named<'_>],
+    members: impl Iterator<Item = &'a Member<'a>>,
     plan: &mut Plan,
 ) {
-    let mut positions = positions.peekable();
-    while positions.peek().is_some() {
-        let mut covers = Vec::new();
+    let mut members = members.peekable();
+    while members.peek().is_some() {
+        let mut covers = Vec::with_capacity(1);
         let mut json = JsonWriter::new();
         json.verbatim(beginning);
         let mut events = 0;
-        while let Some(position) = positions.peek().copied() {
+        while let Some(member) = members.peek() {
             let before = json.len();
-            let event = batch.event(position);
-            let written = write_events(ga4, &event, &named[position as usize], batch.now_ms(), &mut json);
+            let written = write_events(ga4, member, now_ms, &mut json);
             let full = events + written > EVENTS_MAX || json.len() + CLOSING.len() > BODY_BYTES_MAX;
             if full {
                 json.truncate(before);
                 if !covers.is_empty() {
                     break;
                 }
-                plan.reject(&event, "event: is larger than the 130 kB of a request");
+                plan.reject(&member.event, "event: is larger than the 130 kB of a request");
             } else {
                 events += written;
-                covers.push(position);
+                covers.push(member.event.position());
             }
-            positions.next();
+            members.next();
         }
         if covers.is_empty() {
             break;
         }
         json.verbatim(CLOSING);
+        json.shrink();
         plan.post(ga4.url.as_str())
             .key("collect")
             .json(json)
             .covers(covers)
             .secret_query("api_secret", &ga4.api_secret);
     }
+}
+
+/// An event that is sent, and as what.
+struct Member<'a> {
+    event: Event<'a>,
+    named: Named<'a>,
+    campaign: Value<'a>,
+    client_ids: Value<'a>,
 }
 
 /// What an event becomes.
@@ -143,7 +152,7 @@ fn track_name<'a>(ga4: &'a Ga4, event: &Event<'a>) -> Result<Named<'a>, Refusal>
         return checked(ga4, event, rule_named(renamed), Cow::Borrowed(renamed));
     }
     if let Some(rule) = name::lookup(EVENTS, &name) {
-        return checked(ga4, event, rule, Cow::Borrowed(rule.name));
+        return complete(event, Named { rule, name: Cow::Borrowed(rule.name) });
     }
     let name = without_spaces(name);
     checked(ga4, event, rule_named(&name), name)
@@ -168,11 +177,16 @@ fn checked<'a>(ga4: &Ga4, event: &Event<'_>, rule: &'static Rule, name: Cow<'a, 
         let shown = switchyard_sdk::text::cut(&name, 2 * NAME_CHARACTERS_MAX);
         return Err(Refusal::Skip(format!("event: `{shown}` {reason}")));
     }
+    complete(event, Named { rule, name })
+}
+
+/// The same, when the event has what its rule needs.
+fn complete<'a>(event: &Event<'_>, named: Named<'a>) -> Result<Named<'a>, Refusal> {
     let is_given = |key: &&str| is_said(&event.properties().child(key));
-    if rule.needs_transaction && !["order_id", "transaction_id"].iter().any(is_given) {
+    if named.rule.needs_transaction && !["order_id", "transaction_id"].iter().any(is_given) {
         return Err(Refusal::Reject("properties.order_id: is missing, and the vendor needs it as transaction_id"));
     }
-    Ok(Named { rule, name })
+    Ok(named)
 }
 
 /// Why a stream does not take a name.
@@ -194,23 +208,26 @@ pub fn refused_name(name: &str, is_app: bool) -> Option<&'static str> {
 
 /// Writes the event, and where the campaign is told by an event of its own, that one before it.
 /// Returns how many were written.
-fn write_events(ga4: &Ga4, event: &Event<'_>, named: &Named<'_>, now_ms: u64, json: &mut JsonWriter) -> usize {
-    let campaign = event.context().child("campaign");
-    let has_campaign = matches!(event.kind(), Kind::Track | Kind::Page | Kind::Screen)
-        && CAMPAIGN.iter().any(|param| is_said(&campaign.child(param.from)));
+fn write_events(ga4: &Ga4, member: &Member<'_>, now_ms: u64, json: &mut JsonWriter) -> usize {
+    let Member { event, named, .. } = member;
+    let properties = Properties::of(event);
+    let campaign = match event.kind() {
+        Kind::Track | Kind::Page | Kind::Screen if ga4.campaign != Campaign::None => campaign(member.campaign),
+        _ => None,
+    };
     let mut written = 1;
-    if has_campaign && ga4.campaign == Campaign::Event {
+    if let (Some(campaign), Campaign::Event) = (&campaign, ga4.campaign) {
         begin(event, "campaign_details", now_ms, json);
         let mut params = Params::new(json, ga4.value_characters_max, PARAMS_MAX);
-        session(ga4, event, &mut params);
+        session(ga4, member, &properties, &mut params);
         campaign_params(campaign, &mut params);
         json.verbatim(b"}}");
         written += 1;
     }
     begin(event, &named.name, now_ms, json);
     let mut params = Params::new(json, ga4.value_characters_max, PARAMS_MAX);
-    session(ga4, event, &mut params);
-    let products = items::find(event.properties(), named.rule);
+    session(ga4, member, &properties, &mut params);
+    let products = items::find(&properties, named.rule);
     match event.kind() {
         Kind::Group => {
             if let Some(id) = event.group_id()
@@ -221,9 +238,9 @@ fn write_events(ga4: &Ga4, event: &Event<'_>, named: &Named<'_>, now_ms: u64, js
             }
         }
         Kind::Identify => {}
-        _ => event_params(ga4, event, named.rule, products, &mut params),
+        _ => event_params(ga4, event, &properties, named.rule, products, &mut params),
     }
-    if has_campaign && ga4.campaign == Campaign::Params {
+    if let (Some(campaign), Campaign::Params) = (&campaign, ga4.campaign) {
         campaign_params(campaign, &mut params);
     }
     if !matches!(event.kind(), Kind::Group | Kind::Identify) {
@@ -243,36 +260,48 @@ fn begin(event: &Event<'_>, name: &str, now_ms: u64, json: &mut JsonWriter) {
     json.verbatim(b",\"params\":{");
 }
 
-fn session(ga4: &Ga4, event: &Event<'_>, params: &mut Params<'_>) {
+fn session(ga4: &Ga4, member: &Member<'_>, properties: &Properties<'_>, params: &mut Params<'_>) {
     // Not cut: the bound on values does not hold for sessions.
-    if let Some(session) = user::session_id(ga4, event)
+    if let Some(session) = user::session_id(ga4, &member.event, member.client_ids, properties.session_id)
         && params.open(b"session_id")
     {
         params.json().value(session);
     }
-    let given = event.properties().child("engagement_time_msec");
+    let given = properties.engagement_time_msec;
     if number(given).is_some_and(|time| time >= 1.0) {
-        params.number("engagement_time_msec", given);
+        params.number("engagement_time_msec", &given);
     } else if params.open(b"engagement_time_msec") {
         params.json().value(ga4.engagement_time_msec);
     }
 }
 
-fn campaign_params(campaign: Value<'_>, params: &mut Params<'_>) {
-    for param in CAMPAIGN {
-        params.mapped(param, campaign.child(param.from));
+/// The campaign's values in the order of [`CAMPAIGN`], where one says something.
+fn campaign(campaign: Value<'_>) -> Option<[Value<'_>; CAMPAIGN.len()]> {
+    let values = campaign.members(CAMPAIGN.map(|param| param.from));
+    values.iter().any(is_said).then_some(values)
+}
+
+fn campaign_params(values: &[Value<'_>; CAMPAIGN.len()], params: &mut Params<'_>) {
+    for (param, value) in CAMPAIGN.iter().zip(values) {
+        params.mapped(param, value);
     }
 }
 
 /// What the vendor has a name for.
-fn event_params(ga4: &Ga4, event: &Event<'_>, rule: &Rule, products: Products<'_>, params: &mut Params<'_>) {
-    let properties = event.properties();
+fn event_params(
+    ga4: &Ga4,
+    event: &Event<'_>,
+    properties: &Properties<'_>,
+    rule: &Rule,
+    products: Products<'_>,
+    params: &mut Params<'_>,
+) {
     for param in rule.params {
-        let own = properties.child(param.from);
-        params.mapped(param, if is_said(&own) { own } else { other_place(event, param) });
+        let own = properties.all.child(param.from);
+        params.mapped(param, &if is_said(&own) { own } else { other_place(event, param) });
     }
     if event.kind() == Kind::Screen {
-        params.text("screen_name", event.page_name());
+        params.text("screen_name", &event.page_name());
     }
     items::write(params, ga4, products);
     money(ga4, properties, rule, params);
@@ -285,8 +314,8 @@ fn other_place<'a>(event: &Event<'a>, param: &Param) -> Value<'a> {
 }
 
 /// The value and its currency: only both together, for the vendor drops a value without currency.
-fn money(ga4: &Ga4, properties: Value<'_>, rule: &Rule, params: &mut Params<'_>) {
-    let given = properties.child("currency");
+fn money(ga4: &Ga4, properties: &Properties<'_>, rule: &Rule, params: &mut Params<'_>) {
+    let given = properties.currency;
     // The value of a currency that cannot be read is not one of the default currency.
     let code = match given.quoted() {
         None if given.is_null() => ga4.default_currency,
@@ -316,22 +345,23 @@ enum Amount<'a> {
     Computed(f64),
 }
 
-fn amount<'a>(ga4: &Ga4, properties: Value<'a>, rule: &Rule) -> Amount<'a> {
-    let keys: &[&str] = match (rule.worth, ga4.order_value) {
-        (Worth::Given | Worth::Product, _) => &["value"],
-        (Worth::Order, OrderValue::Total) => &["total", "revenue", "value"],
-        (Worth::Order, OrderValue::Revenue) => &["revenue", "total", "value"],
-        (Worth::Order, OrderValue::Value) => &["value", "total", "revenue"],
+fn amount<'a>(ga4: &Ga4, properties: &Properties<'a>, rule: &Rule) -> Amount<'a> {
+    let Properties { value, total, revenue, .. } = *properties;
+    let places: &[Value<'a>] = match (rule.worth, ga4.order_value) {
+        (Worth::Given | Worth::Product, _) => &[value],
+        (Worth::Order, OrderValue::Total) => &[total, revenue, value],
+        (Worth::Order, OrderValue::Revenue) => &[revenue, total, value],
+        (Worth::Order, OrderValue::Value) => &[value, total, revenue],
     };
-    if let Some(number) = keys.iter().find_map(|key| properties.child(key).number_text()) {
+    if let Some(number) = places.iter().find_map(Value::number_text) {
         return Amount::Given(number);
     }
     if rule.worth != Worth::Product {
         return Amount::None;
     }
-    match number(properties.child("price")) {
+    match number(properties.all.child("price")) {
         Some(price) => {
-            let product = price * number(properties.child("quantity")).unwrap_or(1.0);
+            let product = price * number(properties.all.child("quantity")).unwrap_or(1.0);
             // To the millionth, which is finer than any price and coarser than a double's noise.
             Amount::Computed((product * 1e6).round() / 1e6)
         }

@@ -186,7 +186,7 @@ pub const ITEM: &[Param] = &[
 pub const PRODUCT_NOT_SENT: &[&str] = &["url", "image_url"];
 
 /// `context.campaign` as parameters. Source: the vendor's event campaign_details.
-pub const CAMPAIGN: &[Param] = &[
+pub const CAMPAIGN: [Param; 6] = [
     text("id", "campaign_id"),
     text("name", "campaign"),
     text("source", "source"),
@@ -272,3 +272,18 @@ pub const INTEGRATIONS: &[&str] = &[
     "Google Analytics 4 Web",
     "googleAnalytics4",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::EVENTS;
+    use crate::request::refused_name;
+
+    /// They are not checked again for each event.
+    #[test]
+    fn no_stream_refuses_a_name_of_the_table() {
+        for (_, rule) in EVENTS {
+            assert_eq!(refused_name(rule.name, false), None, "{}", rule.name);
+            assert_eq!(refused_name(rule.name, true), None, "{}", rule.name);
+        }
+    }
+}

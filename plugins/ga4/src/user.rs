@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use switchyard_sdk::hash::{Hex, already_hashed, hash_cleaned, sha256_hex};
 use switchyard_sdk::normalise;
 use switchyard_sdk::prelude::*;
+use switchyard_sdk::text::cut;
 
-use crate::params::{for_each_scalar, is_said};
+use crate::fields::Context;
+use crate::params::{Params, for_each_scalar, is_said};
 use crate::rules::{
     INTEGRATIONS, RESERVED_USER_PROPERTIES, USER_ID_CHARACTERS_MAX, USER_PROPERTIES_MAX,
     USER_PROPERTY_NAME_CHARACTERS_MAX, USER_PROPERTY_VALUE_CHARACTERS_MAX,
@@ -17,28 +19,32 @@ use crate::settings::{ClientId, ClientIdForm, Ga4, GmailSuffix, Validation};
 ///
 /// # Errors
 /// The reason why there is no client.
-pub fn write(ga4: &Ga4, event: &Event<'_>, json: &mut JsonWriter) -> Result<(), &'static str> {
+pub fn write(ga4: &Ga4, event: &Event<'_>, context: &Context<'_>, json: &mut JsonWriter) -> Result<(), &'static str> {
     json.verbatim(b"{");
     if ga4.is_app {
         let id = app_instance_id(event).ok_or("context.app_instance_id: is missing, and an app stream needs it")?;
         json.member(key!("app_instance_id"), id);
     } else {
-        json.member(key!("client_id"), client_id(ga4, event).ok_or("anonymousId: is missing, and so is userId")?);
+        json.member(
+            key!("client_id"),
+            client_id(ga4, event, context).ok_or("anonymousId: is missing, and so is userId")?,
+        );
     }
-    let user_id = event.user_id().filter(|id| id.chars().nth(USER_ID_CHARACTERS_MAX).is_none());
+    let user_id = event.user_id().filter(|id| cut(id, USER_ID_CHARACTERS_MAX).len() == id.len());
     if let Some(id) = &user_id {
         json.member(key!("user_id"), &**id);
     }
     consent(ga4, event, json);
     if ga4.send_user_properties {
-        user_properties(ga4, event.user_traits(), json);
+        let traits = if event.kind() == Kind::Identify { event.user_traits() } else { context.traits };
+        user_properties(ga4, traits, json);
     }
     // The vendor wants user_id with it, and where consent is denied it is not the vendor's to have.
     let denied = event.consent(&ga4.ad_user_data_purpose) == Some(false);
     if ga4.send_user_data && user_id.is_some() && !denied {
         user_data(ga4, event, json);
     }
-    let (ip, agent) = (event.context().child("ip"), event.context().child("userAgent"));
+    let (ip, agent) = (context.ip, context.user_agent);
     if ga4.send_ip && ip.quoted().is_some_and(looks_like_ip) {
         json.member(key!("ip_override"), ip);
     }
@@ -72,9 +78,9 @@ fn given<'a>(event: &Event<'a>, keys: &[&str]) -> Option<Value<'a>> {
 }
 
 /// The client that the sender names, else one of the event's ids.
-fn client_id<'a>(ga4: &Ga4, event: &Event<'a>) -> Option<Cow<'a, str>> {
+fn client_id<'a>(ga4: &Ga4, event: &Event<'a>, context: &Context<'a>) -> Option<Cow<'a, str>> {
     let named = given(event, &["clientId", "client_id"]).and_then(text);
-    if let Some(cookie) = named.or_else(|| client_of_context(event.context().child("clientIds"))) {
+    if let Some(cookie) = named.or_else(|| client_of_context(context.client_ids)) {
         return Some(client_of_cookie(cookie));
     }
     let id = match ga4.client_id_from {
@@ -89,6 +95,9 @@ fn client_id<'a>(ga4: &Ga4, event: &Event<'a>) -> Option<Cow<'a, str>> {
 
 /// `context.clientIds` has the cookie itself, or an object with it.
 fn client_of_context(ids: Value<'_>) -> Option<Cow<'_, str>> {
+    if ids.is_null() {
+        return None;
+    }
     let of_vendor = ["ga4", "_ga", "ga"].map(|key| ids.child(key));
     of_vendor.into_iter().find_map(|own| text(own).or_else(|| text(own.first(&["clientId", "client_id"]))))
 }
@@ -130,15 +139,23 @@ fn app_instance_id<'a>(event: &Event<'a>) -> Option<Cow<'a, str>> {
 }
 
 /// The session of the vendor's cookie, when the sender gives it.
-pub fn session_id<'a>(ga4: &Ga4, event: &Event<'a>) -> Option<Cow<'a, str>> {
+pub fn session_id<'a>(
+    ga4: &Ga4,
+    event: &Event<'a>,
+    client_ids: Value<'a>,
+    property: Value<'a>,
+) -> Option<Cow<'a, str>> {
     let named = given(event, &["sessionId", "session_id"]);
-    let property = || Some(event.properties().child("session_id")).filter(is_said);
-    let session = named.or_else(property).or_else(|| session_of_context(ga4, event.context().child("clientIds")))?;
+    let property = Some(property).filter(is_said);
+    let session = named.or(property).or_else(|| session_of_context(ga4, client_ids))?;
     session.as_text().map(session_of_cookie)
 }
 
 /// `context.clientIds.ga4` has the sessions by stream, or one.
 fn session_of_context<'a>(ga4: &Ga4, ids: Value<'a>) -> Option<Value<'a>> {
+    if ids.is_null() {
+        return None;
+    }
     let own = ids.child("ga4");
     let of_stream = own.child("sessionIds").children().find(|session| session.key().ends_with(&ga4.stream));
     [of_stream, Some(own.first(&["sessionId", "session_id"]))].into_iter().flatten().find(is_said)
@@ -178,33 +195,34 @@ fn consent(ga4: &Ga4, event: &Event<'_>, json: &mut JsonWriter) {
 
 /// The traits that may be user properties, flattened.
 fn user_properties(ga4: &Ga4, traits: Value<'_>, json: &mut JsonWriter) {
+    if traits.is_null() {
+        return;
+    }
     let before = json.len();
-    json.key("user_properties");
+    json.member_key(key!("user_properties"));
     json.begin_object();
-    let mut names = Vec::new();
+    let mut properties = Params::new(json, USER_PROPERTY_VALUE_CHARACTERS_MAX, USER_PROPERTIES_MAX);
     for value in traits.children().filter(|value| value.raw_key() != b"name") {
         for_each_scalar(value, ga4.nested, USER_PROPERTY_NAME_CHARACTERS_MAX, &mut |name, scalar| {
-            user_property(name, scalar, json, &mut names);
+            user_property(name, &scalar, &mut properties);
         });
     }
+    let nothing = properties.count() == 0;
     json.end_object();
-    if names.is_empty() {
+    if nothing {
         json.truncate(before);
     }
 }
 
-fn user_property(name: &str, value: Value<'_>, json: &mut JsonWriter, names: &mut Vec<String>) {
-    let usable = names.len() < USER_PROPERTIES_MAX
-        && name.len() <= USER_PROPERTY_NAME_CHARACTERS_MAX
-        && !RESERVED_USER_PROPERTIES.contains(&name)
-        && !names.iter().any(|known| known == name)
+fn user_property(name: &[u8], value: &Value<'_>, properties: &mut Params<'_>) {
+    let usable = name.len() <= USER_PROPERTY_NAME_CHARACTERS_MAX
+        && !RESERVED_USER_PROPERTIES.iter().any(|reserved| reserved.as_bytes() == name)
         && value.quoted().is_none_or(|quoted| !quoted.is_empty());
-    if usable {
-        json.key(name);
+    if usable && properties.open(name) {
+        let json = properties.json();
         json.verbatim(b"{\"value\":");
-        json.cut(value, USER_PROPERTY_VALUE_CHARACTERS_MAX);
+        json.cut(*value, USER_PROPERTY_VALUE_CHARACTERS_MAX);
         json.verbatim(b"}");
-        names.push(name.to_string());
     }
 }
 

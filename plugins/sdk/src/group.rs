@@ -33,10 +33,11 @@ impl Groups {
     /// No groups, with room for so many events.
     pub fn with_capacity(events: usize) -> Groups {
         Groups {
-            keys: Vec::with_capacity(events * 48),
             groups: Vec::with_capacity(events),
             members: Vec::with_capacity(events),
             slots: vec![0; (events * 2).next_power_of_two()],
+            // Last, so that they grow in place.
+            keys: Vec::with_capacity(events * 48),
         }
     }
 

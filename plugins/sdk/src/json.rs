@@ -55,6 +55,12 @@ impl JsonWriter {
         self.out.truncate(bytes);
     }
 
+    /// Gives back the room behind what was written. Costs nothing before anything else is allocated,
+    /// and saves what memory costs that is touched for the first time.
+    pub fn shrink(&mut self) {
+        self.out.shrink_to_fit();
+    }
+
     /// Appends bytes as they are, without a comma.
     #[inline]
     pub fn verbatim(&mut self, bytes: &[u8]) {

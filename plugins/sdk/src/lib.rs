@@ -34,6 +34,7 @@ extern crate self as switchyard_sdk;
 #[cfg(all(target_arch = "wasm32", feature = "bump-allocator"))]
 mod allocator;
 pub mod bindings;
+mod bytes;
 mod event;
 mod group;
 pub mod hash;

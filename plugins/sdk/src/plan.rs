@@ -31,12 +31,20 @@ impl Plan {
         Plan::default()
     }
 
+    /// A plan with room for so many requests: a list that grows between bodies leaves its old places
+    /// behind.
+    pub(crate) fn with_capacity(requests: usize) -> Plan {
+        Plan { requests: Vec::with_capacity(requests), fates: Vec::new() }
+    }
+
     /// A POST to that URL. Goes on with the request's methods.
+    #[inline]
     pub fn post(&mut self, url: impl Into<String>) -> &mut Request {
         self.request("POST", url)
     }
 
     /// A request to that URL. Goes on with the request's methods.
+    #[inline]
     pub fn request(&mut self, method: &str, url: impl Into<String>) -> &mut Request {
         self.requests.push(Request::new(method, url));
         self.requests.last_mut().expect("one was pushed")
@@ -82,6 +90,7 @@ impl Plan {
 
 impl Request {
     /// A request that belongs to no plan yet: a follow-up of a judgement.
+    #[inline]
     pub fn new(method: &str, url: impl Into<String>) -> Request {
         let wire = types::Request {
             key: String::from("send"),
@@ -99,12 +108,14 @@ impl Request {
 
     /// Names it among the requests of one event; `send` when it is not called. The same event
     /// planned again must give the same key.
+    #[inline]
     pub fn key(&mut self, key: &str) -> &mut Request {
         self.wire.key = key.to_string();
         self
     }
 
     /// Adds a header.
+    #[inline]
     pub fn header(&mut self, name: &str, value: &str) -> &mut Request {
         self.wire.headers.push((name.to_string(), value.to_string()));
         self
@@ -126,6 +137,7 @@ impl Request {
     }
 
     /// A query parameter whose value is a secret; the host encodes it.
+    #[inline]
     pub fn secret_query(&mut self, name: &str, value: &str) -> &mut Request {
         self.auth(Auth::Query((name.to_string(), value.to_string())))
     }
@@ -143,6 +155,7 @@ impl Request {
     }
 
     /// A JSON body.
+    #[inline]
     pub fn json(&mut self, body: JsonWriter) -> &mut Request {
         self.body = Body::Bytes(body.into_bytes());
         self.header("content-type", "application/json")

@@ -39,7 +39,7 @@ pub fn plan<S>(
 ) -> Result<types::Plan, String> {
     let state = cell.get().ok_or("configure was not called")?;
     let batch = Batch::new(now_ms, events, index);
-    let mut plan = Plan::new();
+    let mut plan = Plan::with_capacity(batch.len());
     plan_batch(state, &batch, &mut plan);
     Ok(plan.finish(batch))
 }
