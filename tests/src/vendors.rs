@@ -3,10 +3,13 @@
 
 mod amplitude;
 mod braze;
+mod customerio;
 mod ga4;
 mod hubspot;
+mod meta_capi;
 mod mixpanel;
 mod slack;
+mod tiktok;
 
 use crate::stand_in::Recorded;
 
@@ -34,12 +37,15 @@ pub fn answer(request: &Recorded) -> VendorAnswer {
         "/braze/users/track" => braze::track(request),
         "/braze/users/identify" => braze::identify(request),
         "/braze/users/merge" => braze::merge(request),
+        "/customerio/api/v2/batch" => customerio::batch(request),
         "/ga4/mp/collect" => ga4::answer(request),
         "/mixpanel/import" => mixpanel::import(request),
         "/mixpanel/track" => mixpanel::track(request),
         "/mixpanel/engage" | "/mixpanel/groups" => mixpanel::profiles(request),
         _ if path.starts_with("/hubspot/") => hubspot::answer(request),
+        _ if path.starts_with("/meta-capi/") => meta_capi::events(request),
         _ if path.starts_with("/slack/") => slack::webhook(request),
+        _ if path.starts_with("/tiktok/") => tiktok::track(request),
         _ if path.starts_with("/webhook") => webhook(request),
         _ => VendorAnswer {
             status: 404,

@@ -58,3 +58,27 @@ fn hubspot() {
         hubspot.setting("endpoint", format!("{base}/hubspot"))
     });
 }
+
+#[test]
+fn customerio() {
+    check("/customerio/", |base| {
+        let customerio = Destination::new("vendor", "customerio").setting("site_id", "customerio-site");
+        customerio.setting("api_key", "customerio-key").setting("endpoint", format!("{base}/customerio"))
+    });
+}
+
+#[test]
+fn meta_capi() {
+    check("/meta-capi/", |base| {
+        let meta = Destination::new("vendor", "meta-capi").setting("dataset_id", "1234567890");
+        meta.setting("access_token", "meta-token").setting("endpoint", format!("{base}/meta-capi"))
+    });
+}
+
+#[test]
+fn tiktok() {
+    check("/tiktok/", |base| {
+        let tiktok = Destination::new("vendor", "tiktok").setting("access_token", "tiktok-token");
+        tiktok.setting("pixel_code", "PIXEL1").setting("endpoint", format!("{base}/tiktok"))
+    });
+}
