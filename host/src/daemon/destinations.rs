@@ -16,6 +16,7 @@ use crate::plugin::handles::HandleKey;
 use crate::plugin::host::PluginHost;
 use crate::plugin::revision::Revision;
 use crate::queue::{DestinationId, EventStore, Start, StoreError};
+use crate::send::tokens::Tokens;
 
 /// The destinations that run.
 pub struct Destinations {
@@ -23,6 +24,8 @@ pub struct Destinations {
     host: Arc<PluginHost>,
     handle_key: HandleKey,
     running: BTreeMap<DestinationId, Running>,
+    /// The access tokens of each destination: they outlive a change of its configuration.
+    tokens: Mutex<HashMap<DestinationId, Arc<Tokens>>>,
 }
 
 struct Running {
@@ -35,7 +38,7 @@ struct Running {
 impl Destinations {
     /// With none running yet.
     pub fn new(shared: Shared, host: Arc<PluginHost>, handle_key: HandleKey) -> Destinations {
-        Destinations { shared, host, handle_key, running: BTreeMap::new() }
+        Destinations { shared, host, handle_key, running: BTreeMap::new(), tokens: Mutex::default() }
     }
 
     /// A destination ready to work. An error says which setting is wrong and what would be right. A
@@ -47,7 +50,7 @@ impl Destinations {
     ) -> anyhow::Result<Arc<Active>> {
         let Some(revision) = revision else {
             let trouble = format!("the plugin `{}` is not in the plugin directory", destination.plugin);
-            return Ok(Arc::new(Active::new(destination.clone(), Err(trouble))));
+            return Ok(Arc::new(Active::new(destination.clone(), Err(trouble), self.tokens_of(destination))));
         };
         for host in missing_grants(destination, revision.manifest()) {
             tracing::info!(destination = %destination.id, %host, "the plugin names a host that is not in allowed_hosts: requests there will be refused");
@@ -56,7 +59,12 @@ impl Destinations {
         let own = destination.clone();
         let guest = tokio::task::spawn_blocking(move || guest(&host, &revision, &own, &key)).await?;
         let guest = guest.with_context(|| format!("destination `{}`", destination.id))?;
-        Ok(Arc::new(Active::new(destination.clone(), Ok(guest))))
+        Ok(Arc::new(Active::new(destination.clone(), Ok(guest), self.tokens_of(destination))))
+    }
+
+    fn tokens_of(&self, destination: &Destination) -> Arc<Tokens> {
+        let mut all = self.tokens.lock().expect("nobody panics while holding the tokens");
+        all.entry(destination.id.clone()).or_default().clone()
     }
 
     /// All destinations that use a revision's plugin, ready with that revision.
@@ -111,6 +119,7 @@ impl Destinations {
 
     /// Stops destinations and waits for them.
     pub async fn stop(&mut self, ids: &[DestinationId]) {
+        self.tokens.lock().expect("nobody panics while holding the tokens").retain(|id, _| !ids.contains(id));
         let stopping: Vec<Running> = ids.iter().filter_map(|id| self.running.remove(id)).collect();
         for running in &stopping {
             running.stop.send_replace(true);

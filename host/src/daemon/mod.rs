@@ -11,11 +11,12 @@ mod plugins;
 mod reload;
 mod restart;
 mod run;
+mod secrets;
 
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use tokio::sync::RwLock;
+use tokio::sync::{Notify, RwLock};
 
 pub use check::{Report, check};
 pub use run::run;
@@ -44,6 +45,8 @@ pub struct Daemon {
     started_ms: u64,
     /// One change at a time: of the configuration, or of a plugin.
     changing: RwLock<Changing>,
+    /// Another configuration is in effect.
+    config_changed: Notify,
     /// Why the last change was refused, if it was.
     refused: Mutex<Option<String>>,
 }
@@ -93,6 +96,7 @@ impl Daemon {
             "sources": self.gate.counters(),
             "destinations": destinations,
             "plugins": changing.plugins.status(),
+            "egress": changing.config.egress.shown(),
             "configuration": {
                 "file": changing.config.path,
                 "refused": *self.refused.lock().expect("nobody panics while holding it"),

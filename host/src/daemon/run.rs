@@ -31,7 +31,7 @@ use crate::tls::Certificate;
 
 /// Changes of files are taken up when nothing more has changed for so long, so that a file that is
 /// being copied is not read half.
-const QUIET: Duration = Duration::from_millis(50);
+pub(super) const QUIET: Duration = Duration::from_millis(50);
 
 /// Admin connections at a time.
 const ADMIN_CONNECTIONS_MAX: usize = 256;
@@ -190,6 +190,7 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
         started_ms: now(),
         now,
         changing: RwLock::new(Changing { config, plugins, destinations }),
+        config_changed: tokio::sync::Notify::new(),
         refused: Mutex::new(None),
     }))
 }
@@ -247,13 +248,14 @@ async fn watch_files(daemon: Arc<Daemon>, certificate: Option<Certificate>, mut 
     tokio::select! {
         () = each_change(config_directory, is_config, || daemon.reload_config(&config_path)) => {}
         () = each_change(plugin_directory, is_plugin, || daemon.reload_plugins()) => {}
+        () = super::secrets::watch_secrets(&daemon, &config_path) => {}
         () = watch_certificate(certificate) => {}
         _ = stopped.wait_for(|stopped| *stopped) => {}
     }
 }
 
 /// The directory of a file, and whether a changed path there may be the file.
-fn place_of(file: &Path) -> (PathBuf, impl Fn(&Path) -> bool + Send + 'static) {
+pub(super) fn place_of(file: &Path) -> (PathBuf, impl Fn(&Path) -> bool + Send + 'static) {
     let directory = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => Path::new(".").to_path_buf(),

@@ -11,6 +11,7 @@ use super::active::{Active, ActiveGuest};
 use super::end::{End, NewStored};
 use super::guest::Guests;
 use super::live::{Live, Step};
+use super::no_token;
 use super::payload::{Payload, StoredPlan, StoredSend};
 use super::retry::{self, Next, Tries};
 use super::verdict::{self, Reading};
@@ -116,6 +117,7 @@ impl Attempts {
                     url: signed.url,
                     headers: signed.headers,
                     body: signed.body,
+                    token: signed.token,
                 };
                 self.active.client.send(outgoing).await
             }
@@ -134,7 +136,8 @@ impl Attempts {
             Err(error) => {
                 health.failed += 1;
                 let covers = positions(&work.request);
-                (self.again(deliveries, work, covers, None, &error.to_string(), None), None)
+                let work = &no_token::work_after(&error, work, health);
+                (self.again(deliveries, work, covers, error.wait_ms(), &error.to_string(), None), None)
             }
         }
     }
@@ -213,7 +216,10 @@ impl Attempts {
                 Reading::Split | Reading::Refused => Verdict::Reject(shown(answer)),
             });
             match verdict {
-                Verdict::Delivered => sorted.parts.push((at, Outcome::Delivered)),
+                Verdict::Delivered => {
+                    self.active.client.worked(answer);
+                    sorted.parts.push((at, Outcome::Delivered));
+                }
                 Verdict::Skip(reason) => {
                     sorted.parts.push((at, Outcome::Filtered { reason: format!("plugin: {reason}") }));
                 }
@@ -224,6 +230,7 @@ impl Attempts {
                     sorted.again.push(at);
                     sorted.wait_ms = sorted.wait_ms.max(wait_ms);
                 }
+                Verdict::AuthExpired if self.active.client.refused(answer) => sorted.again.push(at),
                 Verdict::AuthExpired => {
                     sorted.again.push(at);
                     health.pause = Some(format!("the vendor does not accept the credentials: {}", shown(answer)));

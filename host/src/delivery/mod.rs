@@ -15,6 +15,7 @@ pub mod end;
 pub mod group;
 pub mod guest;
 pub mod live;
+mod no_token;
 pub mod payload;
 pub mod retry;
 pub mod runtime;

@@ -162,6 +162,13 @@ impl Handles {
         if let Some(key) = file.as_ref().and_then(|file| file.get("private_key")?.as_str()) {
             self.hidden.add(key, &handle);
         }
+        // Of a secret URL the host is known, and what follows is the secret.
+        let url: Option<hyper::Uri> = value.parse().ok().filter(|url: &hyper::Uri| url.scheme().is_some());
+        if let Some(path) = url.as_ref().and_then(hyper::Uri::path_and_query)
+            && path.as_str().len() > READ_BYTES_MIN
+        {
+            self.hidden.add(path.as_str().trim_start_matches('/'), &handle);
+        }
         self.held.insert(handle, held);
     }
 
