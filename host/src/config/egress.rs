@@ -178,25 +178,28 @@ mod tests {
                     let found = (proxy.http.to_string(), proxy.https.to_string(), proxy.none_for);
                     assert_eq!(found, (http.to_string(), https.to_string(), none_for.to_string()), "{variables:?}");
                 }
-                (Err(found), Err(part)) => assert!(found.contains(part) && !found.contains("pass"), "{found}"),
+                (Err(found), Err(part)) => assert!(found.contains(part) && !found.contains("s3cret"), "{found}"),
                 (found, _) => panic!("{variables:?}: {found:?}"),
             }
         };
         check(&[], Ok(None));
         check(&[("NO_PROXY", "a.example"), ("HTTPS_PROXY", "")], Ok(None));
         check(
-            &[("HTTPS_PROXY", "http://user:pass@proxy.example:3128"), ("NO_PROXY", "a.example")],
+            &[("HTTPS_PROXY", "http://user:s3cret@proxy.example:3128"), ("NO_PROXY", "a.example")],
             Ok(Some(("", "http://proxy.example:3128", "a.example,localhost,127.0.0.0/8,::1"))),
         );
         check(&[("http_proxy", "proxy.example:80")], Ok(Some(("http://proxy.example:80", "", THIS_MACHINE))));
-        check(&[("HTTPS_PROXY", "socks5://user:pass@proxy.example:1080")], Err("HTTPS_PROXY is not http://host:port"));
-        check(&[("HTTP_PROXY", "http://user:pass@proxy.example/path")], Err("HTTP_PROXY"));
+        check(
+            &[("HTTPS_PROXY", "socks5://user:s3cret@proxy.example:1080")],
+            Err("HTTPS_PROXY is not http://host:port"),
+        );
+        check(&[("HTTP_PROXY", "http://user:s3cret@proxy.example/path")], Err("HTTP_PROXY"));
     }
 
     #[test]
     fn a_password_is_not_printed() {
-        let url = ProxyUrl::new("http://user:pass@proxy.example:3128").expect("a good URL");
+        let url = ProxyUrl::new("http://user:s3cret@proxy.example:3128").expect("a good URL");
         assert_eq!(format!("{url:?} {url}"), "ProxyUrl(http://proxy.example:3128) http://proxy.example:3128");
-        assert_eq!(url.reveal(), "http://user:pass@proxy.example:3128");
+        assert_eq!(url.reveal(), "http://user:s3cret@proxy.example:3128");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `raw` is the file as it is written, [`Config`] is what the daemon works with; nothing outside
 //! this module sees the raw form. A mistake names the file, the line and what would be right.
-//! Nothing here opens sockets or the store.
+//! Nothing here opens sockets or the store; it runs the commands that secrets come from.
 
 mod address;
 mod check;

@@ -8,12 +8,18 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 const BASE64_CHARS_MIN: usize = 8;
 
 /// Values that must not be seen, each with what stands for it. It has no Debug.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Hidden {
     /// Longest first, so that a value that is part of another does not spoil that one.
     values: Vec<(Vec<u8>, String)>,
-    /// Bytes that a written value can begin with.
-    begins: Vec<u8>,
+    /// By byte: whether a written value can begin with it.
+    begins: [bool; 256],
+}
+
+impl Default for Hidden {
+    fn default() -> Hidden {
+        Hidden { values: Vec::new(), begins: [false; 256] }
+    }
 }
 
 /// What is tried first where a byte of the text may be itself or the beginning of an escape.
@@ -40,9 +46,7 @@ impl Hidden {
         if self.values.iter().all(|(known, _)| *known != value) {
             let first = value[0];
             for byte in [first, b'%', b'\\', b'&'].into_iter().chain((first == b' ').then_some(b'+')) {
-                if !self.begins.contains(&byte) {
-                    self.begins.push(byte);
-                }
+                self.begins[usize::from(byte)] = true;
             }
             self.values.push((value, shown.to_string()));
         }
@@ -54,7 +58,7 @@ impl Hidden {
         let mut copied = 0;
         let mut at = 0;
         while at < text.len() {
-            if !self.begins.contains(&text[at]) {
+            if !self.begins[usize::from(text[at])] {
                 at += 1;
                 continue;
             }

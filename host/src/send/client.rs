@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
+use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as PooledClient;
@@ -206,10 +207,14 @@ impl Client {
     /// Sends a request as it is and reads the answer as it is.
     async fn exchange(&self, outgoing: Outgoing) -> Result<Answer, SendError> {
         let request = self.request(outgoing)?;
+        let is_read_by_proxy = self.connector.reader(request.uri()).is_some();
         let started = Instant::now();
         let whole = async {
             let response = self.pool.request(request).await.map_err(|error| network_error(&error))?;
             let (head, mut body) = response.into_parts();
+            if is_read_by_proxy && head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+                return Err(SendError::Network("the proxy does not accept its user and password".to_string()));
+            }
             let mut read = BytesMut::new();
             while let Some(frame) = body.frame().await {
                 let frame = frame.map_err(|error| SendError::Network(format!("the answer broke off: {error}")))?;
@@ -257,7 +262,7 @@ impl Client {
         let unusable = |why: String| SendError::Refused(Refused::Url { why });
         let uri = checked_url(&outgoing.url)?;
         self.grants.check_host(uri.host().unwrap_or_default())?;
-        let proxy_authorization = self.connector.proxy_authorization(&uri);
+        let proxy_authorization = self.connector.reader(&uri).and_then(|proxy| proxy.basic_auth().cloned());
         let mut builder = hyper::Request::builder().method(outgoing.method.as_str()).uri(uri);
         if let Some(headers) = builder.headers_mut() {
             headers.insert(USER_AGENT, HeaderValue::from_static(concat!("switchyard/", env!("CARGO_PKG_VERSION"))));

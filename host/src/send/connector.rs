@@ -12,12 +12,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::Uri;
-use hyper::header::HeaderValue;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
@@ -52,12 +51,9 @@ impl Connector {
         Connector { direct, to_proxy, proxies }
     }
 
-    /// What a request to the proxy itself carries, if this one goes there and the proxy wants to know.
-    pub(super) fn proxy_authorization(&self, uri: &Uri) -> Option<HeaderValue> {
-        if uri.scheme_str() != Some("http") {
-            return None;
-        }
-        self.proxies.as_ref()?.intercept(uri)?.basic_auth().cloned()
+    /// The proxy that reads a request to this URL, if one does.
+    pub(super) fn reader(&self, uri: &Uri) -> Option<Intercept> {
+        self.proxies.as_ref()?.intercept(uri).filter(|_| uri.scheme_str() == Some("http"))
     }
 }
 

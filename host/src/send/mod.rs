@@ -5,7 +5,7 @@
 //!   address that was checked after it was resolved; the connection uses that very address.
 //! - Secrets are put in at the last moment ([`auth`]) and appear in nothing that is logged or kept.
 //! - Access tokens are fetched here too, from hosts that are granted as every other ([`tokens`]).
-//! - With a proxy the addresses are the proxy's to check; the hosts are still checked here ([`connector`]).
+//! - With a proxy the addresses are the proxy's to check; the hosts are still checked here.
 //! - Redirects are never followed, answers are cut at a bound, every attempt ends in time.
 //! - It decides nothing: what an answer means is said by `delivery`.
 

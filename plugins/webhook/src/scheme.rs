@@ -37,7 +37,7 @@ pub fn of_settings(settings: &Settings) -> Result<Option<String>, String> {
         ],
     };
     for (setting, parameter, value) in needed {
-        let value = value.clone().ok_or(format!("{setting}: is missing, and the other settings need it"))?;
+        let value = Option::clone(value).ok_or(format!("{setting}: is missing, and the other settings need it"))?;
         parameters.push((parameter, value));
     }
     let further: &[(&str, &Option<String>)] = match settings.auth {

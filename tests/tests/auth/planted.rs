@@ -244,7 +244,7 @@ fn assert_arrived(vendors: &StandIn) {
     got("/webhook-token", ACCESS_TOKEN);
     got("/token", REFRESH);
     got("/ga4", GA4);
-    got("/mixpanel", MIXPANEL);
+    got("/mixpanel", &basic(MIXPANEL, ""));
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
