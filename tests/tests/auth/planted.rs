@@ -13,7 +13,7 @@ use switchyard_tests::daemon::Daemon;
 use switchyard_tests::expect::{SOON, eventually};
 use switchyard_tests::http::{Request, basic};
 use switchyard_tests::setup::{Destination, Setup};
-use switchyard_tests::stand_in::{Answer, StandIn};
+use switchyard_tests::stand_in::{Answer, Recorded, StandIn};
 
 use super::{answer, event};
 
@@ -164,8 +164,13 @@ fn files(directory: &Path, found: &mut Vec<(String, Vec<u8>)>) {
 fn no_secret_is_in_anything_that_is_written_or_shown() {
     let vendors = StandIn::start();
     let granted = json!({"access_token": ACCESS_TOKEN, "refresh_token": NEXT_REFRESH});
-    let refusal = json!({"error": "server_error", "error_description": format!("{CLIENT} {REFRESH}")});
-    vendors.program(2, answer(503, refusal.to_string()), |request| request.path == "/token");
+    // The endpoint repeats what it got, and no more: another destination's secrets are not known here.
+    for (grant, times, repeated) in [("client_credentials", 1, CLIENT), ("refresh_token", 2, REFRESH)] {
+        let refusal = json!({"error": "server_error", "error_description": format!("{CLIENT} {repeated}")});
+        let start = format!("grant_type={grant}");
+        let is_asked = move |request: &Recorded| request.body.starts_with(start.as_bytes());
+        vendors.program(times, answer(503, refusal.to_string()), is_asked);
+    }
     vendors.program(u64::MAX, answer(200, granted.to_string()), |request| request.path == "/token");
     for (path, secret) in REPEATED {
         repeat(&vendors, path, secret);
@@ -197,6 +202,7 @@ fn no_secret_is_in_anything_that_is_written_or_shown() {
         eventually("it is refused", SOON, || daemon.log()[logged..].contains("the changed configuration is refused"));
         shows_none("the refusal", daemon.admin_get("/api/v1/status").text().as_bytes());
     }
+    daemon.write_config(&good);
     let letters = daemon.cli_json(&["dead-letters", "list"]);
     let mut shown: Vec<(String, Vec<u8>)> = letters
         .as_array()
