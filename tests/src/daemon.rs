@@ -23,6 +23,9 @@ const START: Duration = Duration::from_secs(60);
 /// How long an orderly end may take: longer than the default grace of the drain.
 const END: Duration = Duration::from_secs(30);
 
+/// What would send the daemon's requests through a proxy of the machine.
+const PROXY_VARIABLES: [&str; 6] = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"];
+
 /// Of the log, when a test fails.
 const LOG_LINES_SHOWN: usize = 30;
 const LOG_LINE_CHARS_SHOWN: usize = 400;
@@ -210,8 +213,11 @@ impl Daemon {
     pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "it already runs");
         let log = File::options().create(true).append(true).open(self.log_file()).expect("a file for the log");
-        let child = self
-            .program()
+        let mut program = self.program();
+        for name in PROXY_VARIABLES {
+            program.env_remove(name);
+        }
+        let child = program
             .arg("run")
             .arg("--config")
             .arg(self.config())

@@ -13,10 +13,12 @@ pub mod http;
 pub mod load;
 pub mod nonsense;
 pub mod paths;
+pub mod proxy;
 pub mod scrape;
 pub mod setup;
 pub mod shop;
 pub mod stand_in;
+pub mod tls_front;
 pub mod vendors;
 pub mod wasm;
 

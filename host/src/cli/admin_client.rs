@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::AdminArguments;
 use crate::admin::Token;
+use crate::config::Config;
 
 /// Calls `METHOD /api/v1/<path>` of the daemon that the arguments name, and reads its answer.
 pub(super) fn call(admin: &AdminArguments, method: Method, path: &str, body: Bytes) -> anyhow::Result<Value> {
@@ -71,7 +72,7 @@ async fn request(
     path: &str,
     body: Bytes,
 ) -> anyhow::Result<Response<Incoming>> {
-    let config = super::load(&admin.config)?;
+    let config = Config::load_without_commands(&admin.config, &|name| std::env::var(name).ok())?;
     let token = Token::read(&config.data_directory)?;
     let mut address = config.admin_address;
     if address.ip().is_unspecified() {

@@ -1,5 +1,6 @@
 //! From the raw configuration to the checked one, once.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,9 +16,11 @@ use super::*;
 
 /// What is needed to name the place of a mistake.
 pub(super) struct Checker<'a> {
-    text: &'a str,
-    path: &'a Path,
-    environment: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) text: &'a str,
+    pub(super) path: &'a Path,
+    pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) commands: Commands,
+    pub(super) sources: RefCell<SecretSources>,
 }
 
 pub(super) fn check(
@@ -25,9 +28,11 @@ pub(super) fn check(
     text: &str,
     path: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
+    commands: Commands,
 ) -> Result<Config, ConfigError> {
-    let checker = Checker { text, path, environment };
-    let config = Config {
+    let checker = Checker { text, path, environment, commands, sources: RefCell::default() };
+    let egress = Arc::new(checker.egress(raw.egress)?);
+    let mut config = Config {
         path: path.to_path_buf(),
         ingest_address: checker.listen(raw.listen.ingest, "127.0.0.1:8080")?,
         ingest_tls: raw.listen.tls.map(|tls| checker.tls(tls.into_inner())).transpose()?,
@@ -43,8 +48,11 @@ pub(super) fn check(
         alerts: raw.alerts.map(|alerts| checker.alerts(alerts)).transpose()?,
         telemetry: raw.telemetry.as_ref().map(|telemetry| checker.telemetry(telemetry)).transpose()?,
         drain_grace_ms: raw.drain_grace_ms.unwrap_or(10_000),
-        pipelines: checker.pipelines(raw.pipeline)?,
+        pipelines: checker.pipelines(raw.pipeline, &egress)?,
+        egress,
+        secret_sources: SecretSources::default(),
     };
+    config.secret_sources = checker.sources.into_inner();
     Ok(config)
 }
 
@@ -84,15 +92,8 @@ impl Checker<'_> {
         Ok(self.beside_the_file(&text))
     }
 
-    fn beside_the_file(&self, relative: &str) -> PathBuf {
+    pub(super) fn beside_the_file(&self, relative: &str) -> PathBuf {
         self.path.parent().unwrap_or(Path::new(".")).join(relative)
-    }
-
-    fn secret_file(&self, name: &str, offset: usize) -> Result<String, ConfigError> {
-        let path = self.beside_the_file(name);
-        let content = std::fs::read_to_string(&path)
-            .map_err(|error| self.wrong(offset, format!("the file {} cannot be read: {error}", path.display())))?;
-        Ok(content.trim_end_matches(['\n', '\r']).to_string())
     }
 
     fn tls(&self, raw: RawTls) -> Result<TlsFiles, ConfigError> {
@@ -177,13 +178,17 @@ impl Checker<'_> {
         Ok(name)
     }
 
-    fn pipelines(&self, raw: Vec<Spanned<RawPipeline>>) -> Result<Vec<Arc<Pipeline>>, ConfigError> {
+    fn pipelines(
+        &self,
+        raw: Vec<Spanned<RawPipeline>>,
+        egress: &Arc<Egress>,
+    ) -> Result<Vec<Arc<Pipeline>>, ConfigError> {
         let mut names = HashSet::new();
         let mut write_keys = HashSet::new();
         let mut pipelines = Vec::new();
         for spanned in raw {
             let offset = spanned.span().start;
-            let pipeline = self.pipeline(spanned.into_inner())?;
+            let pipeline = self.pipeline(spanned.into_inner(), egress)?;
             if !names.insert(pipeline.id.clone()) {
                 return Err(self.wrong(offset, format!("there are two pipelines named `{}`: rename one", pipeline.id)));
             }
@@ -201,7 +206,7 @@ impl Checker<'_> {
         Ok(pipelines)
     }
 
-    fn pipeline(&self, raw: RawPipeline) -> Result<Pipeline, ConfigError> {
+    fn pipeline(&self, raw: RawPipeline, egress: &Arc<Egress>) -> Result<Pipeline, ConfigError> {
         let name = self.name(&raw.name, "pipeline")?;
         let write_keys = raw.write_keys.iter().map(|key| self.write_key(key)).collect::<Result<Vec<_>, _>>()?;
         if write_keys.is_empty() || write_keys.iter().any(|key| key.key.is_empty() || key.key.contains(':')) {
@@ -212,7 +217,7 @@ impl Checker<'_> {
         let mut destinations = Vec::new();
         for spanned in raw.destination {
             let offset = spanned.span().start;
-            let destination = self.destination(&name, spanned)?;
+            let destination = self.destination(&name, spanned, egress)?;
             if !names.insert(destination.name.clone()) {
                 let message =
                     format!("pipeline `{name}` has two destinations named `{}`: rename one", destination.name);
@@ -226,7 +231,12 @@ impl Checker<'_> {
         Ok(Pipeline { id: PipelineId(name), write_keys, validation, tracking_plan, destinations })
     }
 
-    fn destination(&self, pipeline: &str, spanned: Spanned<RawDestination>) -> Result<Destination, ConfigError> {
+    fn destination(
+        &self,
+        pipeline: &str,
+        spanned: Spanned<RawDestination>,
+        egress: &Arc<Egress>,
+    ) -> Result<Destination, ConfigError> {
         let line = line_at(self.text, spanned.span().start);
         let raw = spanned.into_inner();
         let name = self.name(&raw.name, "destination")?;
@@ -243,6 +253,7 @@ impl Checker<'_> {
                 .iter()
                 .map(|range| self.parsed(range))
                 .collect::<Result<_, _>>()?,
+            egress: egress.clone(),
             ignore_integrations: raw.ignore_integrations,
             only_kinds,
             only_events,
@@ -254,7 +265,7 @@ impl Checker<'_> {
         })
     }
 
-    fn texts(&self, raw: &[Spanned<String>]) -> Result<Vec<String>, ConfigError> {
+    pub(super) fn texts(&self, raw: &[Spanned<String>]) -> Result<Vec<String>, ConfigError> {
         raw.iter().map(|each| self.text(each)).collect()
     }
 
@@ -297,18 +308,12 @@ impl Checker<'_> {
             toml::Value::Array(values) => {
                 Value::Array(values.iter().map(|value| self.value(value, offset)).collect::<Result<_, _>>()?)
             }
-            toml::Value::Table(table) => match (table.len(), table.get("file")) {
-                (1, Some(toml::Value::String(name))) => {
-                    let name = interpolate(name, self.environment).map_err(|message| self.wrong(offset, message))?;
-                    Value::String(self.secret_file(&name, offset)?)
+            toml::Value::Table(table) => match self.secret(table, offset)? {
+                Some(text) => Value::String(text),
+                None => {
+                    let members = table.iter().map(|(key, value)| Ok((key.clone(), self.value(value, offset)?)));
+                    Value::Object(members.collect::<Result<_, ConfigError>>()?)
                 }
-                _ => Value::Object(
-                    table.iter().map(|(key, value)| Ok((key.clone(), self.value(value, offset)?))).collect::<Result<
-                        _,
-                        ConfigError,
-                    >>(
-                    )?,
-                ),
             },
         })
     }

@@ -2,13 +2,15 @@
 //!
 //! `raw` is the file as it is written, [`Config`] is what the daemon works with; nothing outside
 //! this module sees the raw form. A mistake names the file, the line and what would be right.
-//! Nothing here opens sockets or the store.
+//! Nothing here opens sockets or the store; it runs the commands that secrets come from.
 
 mod address;
 mod check;
+mod egress;
 mod interpolate;
 mod observing;
 mod raw;
+mod secret;
 pub mod watch;
 
 use std::net::SocketAddr;
@@ -16,7 +18,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use address::AddressRange;
+pub use egress::{Egress, Proxy, ProxyUrl};
 pub use observing::{AlertConfig, AlertLimits, AlertUrl, TelemetryConfig};
+use secret::Commands;
+pub use secret::SecretSources;
 
 use crate::event::EventKind;
 use crate::plugin::manifest::Order;
@@ -49,6 +54,10 @@ pub struct Config {
     pub deduplication: Deduplication,
     /// Bounds on dead letters.
     pub dead_letters: DeadLetterLimits,
+    /// How requests leave.
+    pub egress: Arc<Egress>,
+    /// What the secrets depend on.
+    pub secret_sources: SecretSources,
     /// How long what is in flight may take to finish at a stop, in milliseconds.
     pub drain_grace_ms: u64,
     /// Where troubles are said, if anywhere.
@@ -219,6 +228,8 @@ pub struct Destination {
     pub allowed_hosts: Vec<String>,
     /// Private and loopback addresses that the operator granted.
     pub allowed_addresses: Vec<AddressRange>,
+    /// How its requests leave: the same for all.
+    pub egress: Arc<Egress>,
     /// Whether the event's `integrations` object is passed over.
     pub ignore_integrations: bool,
     /// Only events of these kinds, when given.
@@ -306,27 +317,45 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads and checks a file. `environment` answers `${env:NAME}`.
+    /// Reads and checks a file. `environment` answers `${env:NAME}`. Waits for the commands that it names.
     pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::Unreadable { path: path.display().to_string(), cause: error.to_string() })?;
-        Config::parse(&text, path, environment)
+        Config::parse(&read(path)?, path, environment)
+    }
+
+    /// As [`Config::load`], but runs no commands: the secrets that they would give are made up.
+    pub fn load_without_commands(
+        path: &Path,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Config, ConfigError> {
+        Config::parse_with(&read(path)?, path, environment, Commands::Skip)
     }
 
     /// Checks a text as if it stood in `path`.
     pub fn parse(text: &str, path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+        Config::parse_with(text, path, environment, Commands::Run)
+    }
+
+    fn parse_with(
+        text: &str,
+        path: &Path,
+        environment: &dyn Fn(&str) -> Option<String>,
+        commands: Commands,
+    ) -> Result<Config, ConfigError> {
         let raw: raw::RawConfig = toml::from_str(text).map_err(|error| {
-            let span = error.span().unwrap_or_default();
-            // The parser says what is wrong, and where, but not always of which key.
-            let (message, what) = (error.message().trim_end(), text.get(span.clone()).unwrap_or_default());
-            let is_named = what.is_empty() || what.contains('\n') || message.contains(what);
+            let offset = error.span().unwrap_or_default().start;
+            // The parser says what is wrong, and where, but not always of which key. The value stays out
+            // of the message: it may be a secret.
+            let (message, key) = (error.message().trim_end(), key_at(text, offset));
             ConfigError::Wrong {
                 path: path.display().to_string(),
-                line: line_at(text, span.start),
-                message: if is_named { message.to_string() } else { format!("{message}: `{what}`") },
+                line: line_at(text, offset),
+                message: match key {
+                    Some(key) if !message.contains(key) => format!("`{key}`: {message}"),
+                    _ => message.to_string(),
+                },
             }
         })?;
-        check::check(raw, text, path, environment)
+        check::check(raw, text, path, environment, commands)
     }
 
     /// All destinations of all pipelines.
@@ -366,6 +395,21 @@ impl Config {
             None
         }
     }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::Unreadable { path: path.display().to_string(), cause: error.to_string() })
+}
+
+/// The key before the `=` of the line that an offset is in.
+fn key_at(text: &str, offset: usize) -> Option<&str> {
+    let start = text.get(..offset)?.rfind('\n').map_or(0, |at| at + 1);
+    let line = text[start..].lines().next()?;
+    let (key, _) = line.split_once('=')?;
+    let key = key.trim();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (!key.is_empty() && key.bytes().all(plain)).then_some(key)
 }
 
 /// The line, from 1, of a byte offset.

@@ -30,6 +30,8 @@ pub(super) struct RawConfig {
     pub dead_letters: RawDeadLetters,
     pub alerts: Option<RawAlerts>,
     pub telemetry: Option<RawTelemetry>,
+    #[serde(default)]
+    pub egress: RawEgress,
     pub drain_grace_ms: Option<u64>,
     #[serde(default)]
     pub pipeline: Vec<Spanned<RawPipeline>>,
@@ -107,6 +109,23 @@ pub(super) struct RawGuests {
     pub output_bytes_max: Option<usize>,
     pub requests_max: Option<usize>,
     pub workers: Option<usize>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEgress {
+    pub proxy: Option<Spanned<toml::Value>>,
+    #[serde(default)]
+    pub no_proxy: Vec<Text>,
+    pub ca_file: Option<Text>,
+}
+
+/// In place of a text: what a program writes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCommand {
+    pub command: Vec<String>,
+    pub refresh_seconds: Option<u64>,
 }
 
 #[derive(Deserialize)]

@@ -5,8 +5,8 @@ use super::*;
 const HEAD: &str = "[data]\ndirectory = \"data\"\n[plugins]\ndirectory = \"plugins\"\n";
 
 fn parse(text: &str) -> Result<Config, String> {
-    Config::parse(text, Path::new("/etc/switchyard.toml"), &|name| (name == "KEY").then(|| "wk".to_string()))
-        .map_err(|error| error.to_string())
+    let environment = |name: &str| (name == "KEY").then(|| "wk".to_string());
+    Config::parse(text, Path::new("/etc/switchyard.toml"), &environment).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -65,4 +65,50 @@ fn mistakes_name_file_line_and_what_would_be_right() {
         &format!("{HEAD}[[pipeline]]\nname = \"a\"\nwrite_keys = [{{ file = \"none\" }}]\n"),
         &["/etc/none", "cannot be read"],
     );
+}
+
+#[test]
+fn a_value_that_is_not_written_well_is_not_shown() {
+    for line in ["api_secret = s3cret", "api_secret = 's3cret", "api_secret = \"s3cret\\q\"", "allowed_hosts = s3cret"]
+    {
+        let message = parse(&format!("{HEAD}[[pipeline]]\n{line}\n")).unwrap_err();
+        assert!(message.contains(":6:") && !message.contains("s3cret"), "{message}");
+    }
+    let wrong = parse(&format!("{HEAD}[queue]\nqueue_bytes_max = -1\n")).unwrap_err();
+    assert!(wrong.contains("`queue_bytes_max`"), "{wrong}");
+}
+
+#[test]
+fn a_secret_may_be_a_commands_answer() {
+    let with = |key: &str| parse(&format!("{HEAD}[[pipeline]]\nname = \"a\"\nwrite_keys = [{key}]\n"));
+    let config = with("{ command = [\"echo\", \"${env:KEY}-1\"], refresh_seconds = 60 }").unwrap();
+    assert_eq!(config.pipelines[0].write_keys[0].key, "wk-1");
+    assert_eq!(config.secret_sources.refresh_ms, Some(60_000));
+    for (key, part) in [
+        ("{ command = [\"false\"] }", "`false` failed"),
+        ("{ command = [\"echo\", \"k\"], refresh_seconds = 0 }", "at least 1"),
+        ("{ command = [1] }", "command: "),
+    ] {
+        let message = with(key).unwrap_err();
+        assert!(message.contains(":7:") && message.contains(part), "{message}");
+    }
+}
+
+#[test]
+fn the_proxy_and_the_authorities() {
+    let with = |egress: &str| parse(&format!("{HEAD}[egress]\n{egress}\n"));
+    assert_eq!(parse(HEAD).unwrap().egress.proxy, None);
+    assert_eq!(with("proxy = \"\"").unwrap().egress.proxy, None);
+    let proxy = with("proxy = \"http://u:pass@p.example:1\"\nno_proxy = [\"a.example\", \"10.0.0.0/8\"]").unwrap();
+    let shown = proxy.egress.shown().to_string();
+    assert!(shown.contains("http://p.example:1") && shown.contains("a.example,10.0.0.0/8"), "{shown}");
+    assert!(!shown.contains("pass") && !format!("{proxy:?}").contains("pass"), "{shown}");
+    for (egress, part) in [
+        ("proxy = \"https://u:pass@p.example\"", "egress.proxy is not http://host:port"),
+        ("proxy = 3", "egress.proxy is a text"),
+        ("ca_file = \"none.pem\"", "/etc/none.pem"),
+    ] {
+        let message = with(egress).unwrap_err();
+        assert!(message.contains(":6:") && message.contains(part) && !message.contains("pass@"), "{message}");
+    }
 }

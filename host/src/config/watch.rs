@@ -1,6 +1,6 @@
 //! Tells when a file or a directory may have changed. Uses the system's notification; nothing polls.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use notify::{RecursiveMode, Watcher};
 use tokio::sync::mpsc;
@@ -17,6 +17,14 @@ impl Watch {
     /// replaced is noticed, as editors and deployments do it. Others, such as a log that is written
     /// beside the configuration, wake nobody.
     pub fn directory(directory: &Path, concerns: impl Fn(&Path) -> bool + Send + 'static) -> anyhow::Result<Watch> {
+        Watch::directories(&[directory.to_path_buf()], concerns)
+    }
+
+    /// As [`Watch::directory`], for several.
+    pub fn directories(
+        directories: &[PathBuf],
+        concerns: impl Fn(&Path) -> bool + Send + 'static,
+    ) -> anyhow::Result<Watch> {
         let (report, changes) = mpsc::channel(1);
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let may_matter = match &event {
@@ -29,7 +37,9 @@ impl Watch {
                 let _ = report.try_send(());
             }
         })?;
-        watcher.watch(directory, RecursiveMode::NonRecursive)?;
+        for directory in directories {
+            watcher.watch(directory, RecursiveMode::NonRecursive)?;
+        }
         Ok(Watch { _watcher: watcher, changes })
     }
 

@@ -33,7 +33,8 @@ pub(super) async fn run_if_configured(daemon: Arc<Daemon>, mut stopped: watch::R
 async fn run(daemon: &Daemon, config: &AlertConfig) {
     let grants =
         Grants { hosts: host_of(&config.url.0).into_iter().collect(), addresses: config.allowed_addresses.clone() };
-    let client = Client::new(Arc::new(grants), TIMEOUT_MS);
+    let egress = daemon.changing.read().await.config.egress.clone();
+    let client = Client::plain(grants, &egress, TIMEOUT_MS);
     let mut watcher = Watcher::new(config.limits);
     let mut outbox = Outbox::default();
     loop {
@@ -65,6 +66,7 @@ async fn send(client: &Client, config: &AlertConfig, outbox: &Outbox) -> Tried {
         url: config.url.0.clone(),
         headers: vec![("content-type".to_string(), "application/json".to_string())],
         body: Bytes::from(outbox.message().to_string()),
+        token: None,
     };
     // The URL may hold a secret, and an answer may repeat it.
     match client.send(outgoing).await {

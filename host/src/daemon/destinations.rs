@@ -17,6 +17,7 @@ use crate::plugin::handles::HandleKey;
 use crate::plugin::host::PluginHost;
 use crate::plugin::revision::Revision;
 use crate::queue::{DestinationId, EventStore, Start, StoreError};
+use crate::send::tokens::Tokens;
 
 /// The destinations that run.
 pub struct Destinations {
@@ -25,6 +26,8 @@ pub struct Destinations {
     handle_key: HandleKey,
     meters: Arc<Meters>,
     running: BTreeMap<DestinationId, Running>,
+    /// The access tokens of each destination: they outlive a change of its configuration.
+    tokens: Mutex<HashMap<DestinationId, Arc<Tokens>>>,
 }
 
 struct Running {
@@ -39,7 +42,8 @@ struct Running {
 impl Destinations {
     /// With none running yet.
     pub fn new(shared: Shared, host: Arc<PluginHost>, handle_key: HandleKey) -> Destinations {
-        Destinations { shared, host, handle_key, meters: Arc::default(), running: BTreeMap::new() }
+        let (meters, tokens) = (Arc::default(), Mutex::default());
+        Destinations { shared, host, handle_key, meters, running: BTreeMap::new(), tokens }
     }
 
     /// A destination ready to work. An error says which setting is wrong and what would be right. A
@@ -51,7 +55,7 @@ impl Destinations {
     ) -> anyhow::Result<Arc<Active>> {
         let Some(revision) = revision else {
             let trouble = format!("the plugin `{}` is not in the plugin directory", destination.plugin);
-            return Ok(Arc::new(Active::new(destination.clone(), Err(trouble))));
+            return Ok(Arc::new(Active::new(destination.clone(), Err(trouble), self.tokens_of(destination))));
         };
         for host in missing_grants(destination, revision.manifest()) {
             tracing::info!(destination = %destination.id, %host, "the plugin names a host that is not in allowed_hosts: requests there will be refused");
@@ -61,9 +65,14 @@ impl Destinations {
         let meter = self.meters.guest(&destination.id, &destination.plugin);
         let guest = tokio::task::spawn_blocking(move || guest(&host, &revision, &own, &key, meter)).await?;
         let guest = guest.with_context(|| format!("destination `{}`", destination.id))?;
-        let mut active = Active::new(destination.clone(), Ok(guest));
+        let mut active = Active::new(destination.clone(), Ok(guest), self.tokens_of(destination));
         active.client = active.client.with_meter(self.meters.attempts(&destination.id));
         Ok(Arc::new(active))
+    }
+
+    fn tokens_of(&self, destination: &Destination) -> Arc<Tokens> {
+        let mut all = self.tokens.lock().expect("nobody panics while holding the tokens");
+        all.entry(destination.id.clone()).or_default().clone()
     }
 
     /// All destinations that use a revision's plugin, ready with that revision.
@@ -127,6 +136,7 @@ impl Destinations {
 
     /// Stops destinations and waits for them.
     pub async fn stop(&mut self, ids: &[DestinationId]) {
+        self.tokens.lock().expect("nobody panics while holding the tokens").retain(|id, _| !ids.contains(id));
         let stopping: Vec<Running> = ids.iter().filter_map(|id| self.running.remove(id)).collect();
         for running in &stopping {
             running.stop.send_replace(true);

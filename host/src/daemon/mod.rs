@@ -14,6 +14,7 @@ mod reload;
 mod replay;
 mod restart;
 mod run;
+mod secrets;
 
 use std::sync::{Arc, Mutex};
 
@@ -52,6 +53,8 @@ pub struct Daemon {
     started_ms: u64,
     /// One change at a time: of the configuration, or of a plugin.
     changing: RwLock<Changing>,
+    /// Another configuration is in effect.
+    config_changed: Notify,
     /// Why the last change was refused, if it was.
     refused: Mutex<Option<String>>,
     /// Destinations that a replay from the queue is making deliveries for.
@@ -107,6 +110,7 @@ impl Daemon {
             "destinations": destinations,
             "plugins": changing.plugins.status(),
             "guests": figures::guests(&changing.destinations.meters()),
+            "egress": changing.config.egress.shown(),
             "configuration": {
                 "file": changing.config.path,
                 "refused": *self.refused.lock().expect("nobody panics while holding it"),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use super::{Changing, Daemon};
-use crate::config::{Config, Destination, Pipeline};
+use crate::config::{Config, ConfigError, Destination, Pipeline};
 use crate::delivery::active::Active;
 use crate::ingest::Keys;
 use crate::queue::DestinationId;
@@ -17,7 +17,7 @@ impl Daemon {
     /// Reads the configuration file again and takes it up if it is good and different.
     pub async fn reload_config(&self, path: &Path) {
         let mut changing = self.changing.write().await;
-        let result = match Config::load(path, &|name| std::env::var(name).ok()) {
+        let result = match read(path).await {
             Ok(next) if next == changing.config => Ok(false),
             Ok(next) => self.take_up(&mut changing, next).await.map(|()| true),
             Err(error) => Err(error.into()),
@@ -76,6 +76,7 @@ impl Daemon {
             tracing::warn!(destination = %id, expired, "the destination was removed; what it had not delivered expired");
         }
         changing.config = next;
+        self.config_changed.notify_one();
         Ok(())
     }
 
@@ -97,6 +98,15 @@ impl Daemon {
         }
         self.pulse.notify_one();
     }
+}
+
+/// Reads the file aside: it may name commands, which take their time.
+async fn read(path: &Path) -> Result<Config, ConfigError> {
+    let own = path.to_path_buf();
+    let load = move || Config::load(&own, &|name| std::env::var(name).ok());
+    tokio::task::spawn_blocking(load).await.unwrap_or_else(|error| {
+        Err(ConfigError::Unreadable { path: path.display().to_string(), cause: error.to_string() })
+    })
 }
 
 /// Whether a destination stayed as it was; its line in the file may have moved.

@@ -38,7 +38,7 @@ use crate::tls::Certificate;
 
 /// Changes of files are taken up when nothing more has changed for so long, so that a file that is
 /// being copied is not read half.
-const QUIET: Duration = Duration::from_millis(50);
+pub(super) const QUIET: Duration = Duration::from_millis(50);
 
 /// Admin connections at a time.
 const ADMIN_CONNECTIONS_MAX: usize = 256;
@@ -76,7 +76,11 @@ fn start_logging(config: &Config, runtime: &Handle) -> anyhow::Result<Option<Exp
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,wasmtime=warn,cranelift=warn"));
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(ansi).with_filter(filter);
-    let traces = config.telemetry.as_ref().map(|telemetry| telemetry::start(telemetry, runtime.clone())).transpose()?;
+    let traces = config
+        .telemetry
+        .as_ref()
+        .map(|telemetry| telemetry::start(telemetry, &config.egress, runtime.clone()))
+        .transpose()?;
     let (traces, exporting) = traces.unzip();
     tracing_subscriber::registry().with(traces).with(log).init();
     Ok(exporting)
@@ -214,6 +218,7 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
         started_ms: now(),
         now,
         changing: RwLock::new(Changing { config, plugins, destinations }),
+        config_changed: tokio::sync::Notify::new(),
         refused: Mutex::new(None),
         backfilling: Arc::default(),
     }))
@@ -272,13 +277,14 @@ async fn watch_files(daemon: Arc<Daemon>, certificate: Option<Certificate>, mut 
     tokio::select! {
         () = each_change(config_directory, is_config, || daemon.reload_config(&config_path)) => {}
         () = each_change(plugin_directory, is_plugin, || daemon.reload_plugins()) => {}
+        () = super::secrets::watch_secrets(&daemon, &config_path) => {}
         () = watch_certificate(certificate) => {}
         _ = stopped.wait_for(|stopped| *stopped) => {}
     }
 }
 
 /// The directory of a file, and whether a changed path there may be the file.
-fn place_of(file: &Path) -> (PathBuf, impl Fn(&Path) -> bool + Send + 'static) {
+pub(super) fn place_of(file: &Path) -> (PathBuf, impl Fn(&Path) -> bool + Send + 'static) {
     let directory = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => Path::new(".").to_path_buf(),

@@ -11,6 +11,7 @@ use crate::plugin::manifest::{Manifest, Order};
 use crate::plugin::revision::Revision;
 use crate::send::client::Client;
 use crate::send::egress::{Grants, host_of};
+use crate::send::tokens::Tokens;
 
 /// A destination ready to work.
 #[derive(Clone)]
@@ -41,14 +42,16 @@ pub struct ActiveGuest {
 }
 
 impl Active {
-    /// A destination with its plugin's revision.
-    pub fn new(destination: Arc<Destination>, guest: Result<ActiveGuest, String>) -> Active {
+    /// A destination with its plugin's revision, and the access tokens that it had before.
+    pub fn new(destination: Arc<Destination>, guest: Result<ActiveGuest, String>, tokens: Arc<Tokens>) -> Active {
         let hosts = match &guest {
             Ok(guest) => granted_hosts(&destination, guest.revision.manifest()),
             Err(_) => destination.allowed_hosts.clone(),
         };
         let grants = Grants { hosts, addresses: destination.allowed_addresses.clone() };
-        let client = Client::new(Arc::new(grants), destination.delivery.timeout_ms);
+        let handles = guest.as_ref().map(|guest| guest.handles.clone()).unwrap_or_default();
+        let timeout_ms = destination.delivery.timeout_ms;
+        let client = Client::new(Arc::new(grants), &destination.egress, handles, tokens, timeout_ms);
         let (guest, trouble) = match guest {
             Ok(guest) => (Some(guest), None),
             Err(trouble) => (None, Some(trouble)),

@@ -14,6 +14,7 @@ use super::guest::Guests;
 use super::lanes::{self, Lanes};
 use super::limiter::{Limiter, Load};
 use super::live::{Live, Step};
+use super::no_token;
 use super::payload::{Payload, StoredPlan, StoredSend};
 use super::retry::{self, Next, Tries};
 use super::verdict::{self, Reading};
@@ -146,6 +147,7 @@ impl Attempts {
                     url: signed.url,
                     headers: signed.headers,
                     body: signed.body,
+                    token: signed.token,
                 };
                 self.active.client.send(outgoing).instrument(self.guest.attempt_span(&work.request)).await
             }
@@ -165,7 +167,8 @@ impl Attempts {
             Err(error) => {
                 health.failed += 1;
                 let covers = positions(&work.request);
-                (self.again(deliveries, work, covers, None, &error.to_string(), None), None)
+                let work = &no_token::work_after(&error, work, health);
+                (self.again(deliveries, work, covers, error.wait_ms(), &error.to_string(), None), None)
             }
         }
     }
@@ -250,7 +253,10 @@ impl Attempts {
                 Reading::Split | Reading::Refused => Verdict::Reject(shown(answer)),
             });
             match verdict {
-                Verdict::Delivered => sorted.parts.push((at, Outcome::Delivered)),
+                Verdict::Delivered => {
+                    self.active.client.worked(answer);
+                    sorted.parts.push((at, Outcome::Delivered));
+                }
                 Verdict::Skip(reason) => {
                     sorted.parts.push((at, Outcome::Filtered { reason: format!("plugin: {reason}") }));
                 }
@@ -258,6 +264,9 @@ impl Attempts {
                     sorted.parts.push((at, Outcome::Dead(self.death("vendor_refused", reason, work, Some(answer)))));
                 }
                 Verdict::RetryAfterMs(wait_ms) => sorted.again.entry(wait_ms).or_default().push(at),
+                Verdict::AuthExpired if self.active.client.refused(answer) => {
+                    sorted.again.entry(None).or_default().push(at);
+                }
                 Verdict::AuthExpired => {
                     sorted.again.entry(None).or_default().push(at);
                     let why = format!("the vendor does not accept the credentials: {}", shown(answer));

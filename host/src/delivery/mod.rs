@@ -22,6 +22,7 @@ pub mod guest;
 pub mod lanes;
 pub mod limiter;
 pub mod live;
+mod no_token;
 pub mod pace;
 pub mod payload;
 pub mod replayed;

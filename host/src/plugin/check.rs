@@ -14,7 +14,7 @@ use super::plan::{Auth, Fate, Judgement, Plan, Request, Verdict};
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /// Headers that the HTTP client writes: how a message is framed, and to whom it goes.
-const HOST_HEADERS: [&str; 11] = [
+pub const HOST_HEADERS: [&str; 11] = [
     "connection",
     "content-length",
     "expect",

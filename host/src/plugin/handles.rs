@@ -15,6 +15,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::fault::PluginError;
+use super::hiding::Hidden;
 use super::manifest::{Place, SecretUse};
 
 /// What every handle begins with.
@@ -25,6 +26,10 @@ const DIGITS: usize = 40;
 
 /// Bytes of a handle.
 pub const HANDLE_BYTES: usize = PREFIX.len() + DIGITS;
+
+/// Bytes of a value that is taken out of what a plugin reads. A shorter one comes up by chance, and
+/// would spoil the answer for the judge; it is taken out of what is shown all the same.
+const READ_BYTES_MIN: usize = 8;
 
 /// The key's file in the data directory.
 const KEY_FILE: &str = "handle-key";
@@ -138,8 +143,7 @@ impl Held {
 #[derive(Clone, Default)]
 pub struct Handles {
     held: HashMap<String, Held>,
-    /// All forms in which the values may appear in texts, longest first.
-    hidden: Vec<(String, String)>,
+    hidden: Hidden,
 }
 
 impl fmt::Debug for Handles {
@@ -152,15 +156,19 @@ impl Handles {
     /// Adds a secret and returns its handle.
     pub fn hold(&mut self, handle: String, held: Held) {
         let value = held.value.reveal();
-        let json = serde_json::to_string(value).expect("a text can be written to memory");
-        let forms = [value.to_string(), percent_encoded(value), json[1..json.len() - 1].to_string()];
-        for form in forms {
-            let known = self.hidden.iter().any(|(text, _)| *text == form);
-            if !form.is_empty() && !known {
-                self.hidden.push((form, handle.clone()));
-            }
+        self.hidden.add(value, &handle);
+        // Of a service account's file the key alone may be shown, too.
+        let file: Option<serde_json::Value> = serde_json::from_str(value).ok();
+        if let Some(key) = file.as_ref().and_then(|file| file.get("private_key")?.as_str()) {
+            self.hidden.add(key, &handle);
         }
-        self.hidden.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+        // Of a secret URL the host is known, and what follows is the secret.
+        let url: Option<hyper::Uri> = value.parse().ok().filter(|url: &hyper::Uri| url.scheme().is_some());
+        if let Some(path) = url.as_ref().and_then(hyper::Uri::path_and_query)
+            && path.as_str().len() > READ_BYTES_MIN
+        {
+            self.hidden.add(path.as_str().trim_start_matches('/'), &handle);
+        }
         self.held.insert(handle, held);
     }
 
@@ -179,15 +187,17 @@ impl Handles {
         self.held.values()
     }
 
-    /// Replaces the values of secrets in a text by their handles, as they are and as URLs and JSON
-    /// write them.
+    /// Replaces the values of secrets in a text by their handles, however they are written there.
     pub fn hide_values(&self, text: String) -> String {
-        self.hidden.iter().fold(
-            text,
-            |text, (value, handle)| {
-                if text.contains(value) { text.replace(value, handle) } else { text }
-            },
-        )
+        match self.hidden.hide(text.as_bytes(), 1) {
+            Some(hidden) => String::from_utf8_lossy(&hidden).into_owned(),
+            None => text,
+        }
+    }
+
+    /// As [`Handles::hide_values`], in what a plugin will read: None when there is nothing to hide.
+    pub fn hide_read(&self, text: &[u8]) -> Option<Vec<u8>> {
+        self.hidden.hide(text, READ_BYTES_MIN)
     }
 
     /// Replaces each handle in a text by what `value` makes of its secret. A handle that is not one

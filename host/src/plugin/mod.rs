@@ -19,6 +19,7 @@ pub mod engine;
 pub mod fault;
 pub mod fixtures;
 pub mod handles;
+pub mod hiding;
 pub mod host;
 pub mod inspect;
 pub mod instance;

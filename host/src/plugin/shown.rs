@@ -46,6 +46,9 @@ fn request_json(request: &Request, handles: &Handles, now_ms: u64) -> Result<Val
         };
         headers.insert(name, Value::String(joined));
     }
+    if let Some(token) = &signed.token {
+        headers.insert("authorization".to_string(), format!("Bearer (a token from {})", token.endpoint()).into());
+    }
     let mut shown = json!({
         "method": request.method,
         "url": signed.url,

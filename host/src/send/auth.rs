@@ -14,6 +14,8 @@ use hyper::header::HeaderValue;
 use sha1::Sha1;
 use sha2::Sha256;
 
+use super::oauth::{self, TokenRequest};
+use super::sigv4;
 use crate::plugin::handles::{HANDLE_BYTES, Handles, Held, PREFIX, percent_encoded};
 use crate::plugin::manifest::Place;
 use crate::plugin::plan::{Auth, Request};
@@ -26,6 +28,8 @@ pub struct Signed {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Bytes,
+    /// The access token that it needs, which is fetched when it is sent.
+    pub token: Option<TokenRequest>,
 }
 
 /// Why a request cannot be signed. The messages hold no secret.
@@ -56,21 +60,25 @@ pub enum AuthError {
         /// Its name.
         scheme: String,
         /// What is wrong with it.
-        what: &'static str,
+        what: String,
     },
 }
 
 /// Puts the secrets of `handles` into a request and signs it. `now_ms`: milliseconds since 1970.
 pub fn apply(request: &Request, handles: &Handles, now_ms: u64) -> Result<Signed, AuthError> {
     let body = body(request, handles);
-    let mut signed =
-        Signed { url: url(&request.url, handles)?, headers: Vec::with_capacity(request.headers.len() + 3), body };
+    let mut signed = Signed {
+        url: url(&request.url, handles)?,
+        headers: Vec::with_capacity(request.headers.len() + 3),
+        body,
+        token: None,
+    };
     for (name, value) in &request.headers {
         let value = handles.replace(value, |held, _| Err(not_granted(held, "headers")))?;
         signed.headers.push((name.clone(), value.into_owned()));
     }
     for auth in &request.auth {
-        authenticate(auth, handles, now_ms, &mut signed)?;
+        authenticate(auth, &request.method, handles, now_ms, &mut signed)?;
     }
     Ok(signed)
 }
@@ -79,7 +87,13 @@ fn not_granted(held: &Held, place: &'static str) -> AuthError {
     AuthError::NotGranted { setting: held.setting.clone(), place }
 }
 
-fn authenticate(auth: &Auth, handles: &Handles, now_ms: u64, signed: &mut Signed) -> Result<(), AuthError> {
+fn authenticate(
+    auth: &Auth,
+    method: &str,
+    handles: &Handles,
+    now_ms: u64,
+    signed: &mut Signed,
+) -> Result<(), AuthError> {
     match auth {
         Auth::Bearer(token) => {
             let token = in_auth(token, handles)?;
@@ -107,11 +121,11 @@ fn authenticate(auth: &Auth, handles: &Handles, now_ms: u64, signed: &mut Signed
             signed.url.push_str(&parameter);
             Ok(())
         }
-        Auth::Named(scheme) => named(scheme, handles, now_ms, signed),
+        Auth::Named(scheme) => named(scheme, method, handles, now_ms, signed),
     }
 }
 
-fn push_header(signed: &mut Signed, name: &str, value: String) -> Result<(), AuthError> {
+pub(super) fn push_header(signed: &mut Signed, name: &str, value: String) -> Result<(), AuthError> {
     if HeaderValue::from_str(&value).is_err() {
         return Err(AuthError::Header(name.to_string()));
     }
@@ -119,7 +133,7 @@ fn push_header(signed: &mut Signed, name: &str, value: String) -> Result<(), Aut
     Ok(())
 }
 
-fn in_auth<'t>(text: &'t str, handles: &Handles) -> Result<Cow<'t, str>, AuthError> {
+pub(super) fn in_auth<'t>(text: &'t str, handles: &Handles) -> Result<Cow<'t, str>, AuthError> {
     handles.replace(text, |held, _| {
         if held.may_be_in(Place::Auth) { Ok(held.value.reveal().to_string()) } else { Err(not_granted(held, "auth")) }
     })
@@ -200,14 +214,24 @@ fn written(value: &str, form: &BodyForm) -> String {
 }
 
 /// The schemes that run over the bytes sent. Source: the contract (wit).
-fn named(text: &str, handles: &Handles, now_ms: u64, signed: &mut Signed) -> Result<(), AuthError> {
+fn named(text: &str, method: &str, handles: &Handles, now_ms: u64, signed: &mut Signed) -> Result<(), AuthError> {
     let (scheme, parameters) = text.split_once(' ').unwrap_or((text, ""));
-    let wrong = |what| AuthError::Scheme { scheme: scheme.to_string(), what };
+    let wrong = |what: &str| AuthError::Scheme { scheme: scheme.to_string(), what: what.to_string() };
     match scheme {
+        "aws-sigv4" => sigv4::sign(parameters, method, handles, now_ms, signed),
+        _ if oauth::SCHEMES.contains(&scheme) => {
+            if signed.token.is_some() {
+                return Err(wrong("is the second one that fetches a token"));
+            }
+            signed.token = Some(TokenRequest::read(scheme, parameters, handles, now_ms)?);
+            Ok(())
+        }
         "standard-webhooks" => {
             let (before, keys) = trailing_keys(parameters, handles);
-            let id =
-                before.strip_prefix("id=").filter(|id| !id.is_empty()).ok_or(wrong("needs id=<message id> first"))?;
+            let id = before
+                .strip_prefix("id=")
+                .filter(|id| !id.is_empty())
+                .ok_or_else(|| wrong("needs id=<message id> first"))?;
             if keys.is_empty() {
                 return Err(wrong("needs key=<handle> last"));
             }
@@ -218,7 +242,7 @@ fn named(text: &str, handles: &Handles, now_ms: u64, signed: &mut Signed) -> Res
             let header = before
                 .strip_prefix("header=")
                 .filter(|header| !header.is_empty())
-                .ok_or(wrong("needs header=<name> first"))?;
+                .ok_or_else(|| wrong("needs header=<name> first"))?;
             let [key] = keys[..] else { return Err(wrong("needs one key=<handle> last")) };
             let key = secret_key(key)?;
             let value = match scheme {
@@ -227,7 +251,10 @@ fn named(text: &str, handles: &Handles, now_ms: u64, signed: &mut Signed) -> Res
             };
             push_header(signed, header, value)
         }
-        _ => Err(wrong("is none of standard-webhooks, hmac-sha256-hex, hmac-sha1-hex")),
+        _ => {
+            let fetching = oauth::SCHEMES.join(", ");
+            Err(wrong(&format!("is none of standard-webhooks, hmac-sha256-hex, hmac-sha1-hex, aws-sigv4, {fetching}")))
+        }
     }
 }
 
@@ -274,7 +301,7 @@ fn standard_webhooks(id: &str, keys: &[&Held], now_ms: u64, signed: &mut Signed)
     push_header(signed, "webhook-signature", signatures.join(" "))
 }
 
-fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+pub(super) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length will do");
     parts.iter().for_each(|part| mac.update(part));
     mac.finalize().into_bytes().to_vec()
@@ -286,7 +313,7 @@ fn hmac_sha1(key: &[u8], body: &[u8]) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         write!(text, "{byte:02x}").expect("a text takes what is written to it");

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::{Layer, Registry};
 
 use super::span::TARGET;
-use crate::config::TelemetryConfig;
+use crate::config::{Egress, TelemetryConfig};
 use crate::send::client::{Client, Outgoing};
 use crate::send::egress::{Grants, host_of};
 
@@ -44,12 +43,13 @@ impl Exporting {
 /// A layer that takes the spans, and what sends them from `runtime`.
 pub fn start(
     config: &TelemetryConfig,
+    egress: &Egress,
     runtime: Handle,
 ) -> anyhow::Result<(Box<dyn Layer<Registry> + Send + Sync>, Exporting)> {
     let endpoint = format!("{}/v1/traces", config.otlp_endpoint);
     let exporter = SpanExporter::builder()
         .with_http()
-        .with_http_client(OtlpClient::new(&endpoint, runtime))
+        .with_http_client(OtlpClient::new(&endpoint, egress, runtime))
         .with_endpoint(endpoint)
         .with_timeout(Duration::from_millis(TIMEOUT_MS))
         .build()
@@ -81,18 +81,24 @@ struct OtlpClient {
 
 impl OtlpClient {
     /// The operator wrote the endpoint: that grants its host, wherever it is.
-    fn new(endpoint: &str, runtime: Handle) -> OtlpClient {
+    fn new(endpoint: &str, egress: &Egress, runtime: Handle) -> OtlpClient {
         let everywhere = ["0.0.0.0/0", "::/0"].into_iter().filter_map(|range| range.parse().ok());
         let grants = Grants { hosts: host_of(endpoint).into_iter().collect(), addresses: everywhere.collect() };
-        OtlpClient { client: Client::new(Arc::new(grants), TIMEOUT_MS), runtime, is_failing: AtomicBool::new(false) }
+        let client = Client::plain(grants, egress, TIMEOUT_MS);
+        OtlpClient { client, runtime, is_failing: AtomicBool::new(false) }
     }
 
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (head, body) = request.into_parts();
         let text = |value: &hyper::header::HeaderValue| value.to_str().map(str::to_string).ok();
         let headers = head.headers.iter().filter_map(|(name, value)| Some((name.to_string(), text(value)?)));
-        let outgoing =
-            Outgoing { method: head.method.to_string(), url: head.uri.to_string(), headers: headers.collect(), body };
+        let outgoing = Outgoing {
+            method: head.method.to_string(),
+            url: head.uri.to_string(),
+            headers: headers.collect(),
+            body,
+            token: None,
+        };
         let client = self.client.clone();
         let answer = self.runtime.spawn(async move { client.send(outgoing).await }).await??;
         Ok(Response::builder().status(answer.status).body(answer.body)?)

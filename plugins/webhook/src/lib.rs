@@ -10,6 +10,7 @@ mod header;
 mod judge;
 mod node;
 mod request;
+mod scheme;
 mod settings;
 mod template;
 mod url;

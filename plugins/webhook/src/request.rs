@@ -241,6 +241,10 @@ fn finish(webhook: &Webhook, target: &Target<'_>, id: &str, request: &mut Reques
         }
         None => {}
     }
+    // Last: a signature may be over all that comes before it.
+    if let Some(scheme) = &webhook.scheme {
+        request.auth(Auth::Named(scheme.clone()));
+    }
     if let Some(lane) = &target.lane {
         request.lane(lane);
     }

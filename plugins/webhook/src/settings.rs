@@ -26,6 +26,23 @@ pub struct Settings {
     pub(crate) token: Option<String>,
     pub(crate) auth_header: Option<String>,
     pub(crate) auth_value: Option<String>,
+    pub(crate) token_url: Option<String>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) client_secret: Option<String>,
+    #[serde(default)]
+    pub(crate) client_auth: ClientAuth,
+    pub(crate) refresh_token: Option<String>,
+    pub(crate) jwt_key: Option<String>,
+    pub(crate) jwt_issuer: Option<String>,
+    pub(crate) jwt_subject: Option<String>,
+    #[serde(default)]
+    pub(crate) scopes: Vec<String>,
+    pub(crate) audience: Option<String>,
+    pub(crate) aws_region: Option<String>,
+    pub(crate) aws_service: Option<String>,
+    pub(crate) aws_access_key: Option<String>,
+    pub(crate) aws_secret_key: Option<String>,
+    pub(crate) aws_session_token: Option<String>,
     #[serde(default)]
     pub(crate) content_type: ContentType,
     pub(crate) body: Option<Json>,
@@ -94,13 +111,26 @@ impl Method {
 
 /// How a request shows who sends it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum AuthKind {
     #[default]
     None,
     Basic,
     Bearer,
     Header,
+    Oauth2ClientCredentials,
+    Oauth2RefreshToken,
+    JwtBearer,
+    AwsSigv4,
+}
+
+/// Where the token endpoint finds the client's id and secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAuth {
+    #[default]
+    Basic,
+    Body,
 }
 
 /// How a body is written.

@@ -10,7 +10,7 @@ use crate::settings::{
     AuthKind, Batching, ConsentUnknown, ContentType, FormNested, Method, Ordering, Settings, Signing,
 };
 use crate::template::Template;
-use crate::{header, url};
+use crate::{header, scheme, url};
 
 /// How a request shows who sends it.
 #[derive(Clone, Debug)]
@@ -60,6 +60,8 @@ pub struct Webhook {
     pub(crate) wrapper_key: String,
     pub(crate) wrapper_sent_at: bool,
     pub(crate) signature: Option<Signature>,
+    /// A scheme of the host that shows who sends it, with all its parameters.
+    pub(crate) scheme: Option<String>,
     pub(crate) message_id_header: Option<String>,
     pub(crate) hashing: Hashing,
     pub(crate) required_consent: Vec<String>,
@@ -98,6 +100,7 @@ impl Webhook {
             wrapper_key: settings.wrapper_key.clone().unwrap_or("batch".to_string()),
             wrapper_sent_at: settings.wrapper_sent_at,
             signature: signature(&settings)?,
+            scheme: scheme::of_settings(&settings)?,
             success: success(&settings)?,
             hashing: hashing(&settings)?,
             message_id_header: settings.message_id_header,
@@ -118,7 +121,7 @@ impl Webhook {
 
     /// Whether a request shows who sends it, so that a receiver can refuse it for that.
     pub fn has_credential(&self) -> bool {
-        !self.credentials.is_empty() || self.signature.is_some() || self.is_url_secret
+        !self.credentials.is_empty() || self.signature.is_some() || self.scheme.is_some() || self.is_url_secret
     }
 
     /// Whether an answer's body says that the receiver took it.
@@ -188,6 +191,8 @@ fn credentials(settings: &Settings) -> Result<Vec<Credential>, String> {
             let name = needed("auth_header", &settings.auth_header)?;
             Some(Credential::Header(name, needed("auth_value", &settings.auth_value)?))
         }
+        // The host makes these: see `scheme`.
+        _ => None,
     };
     let secret_headers = settings.secret_headers.iter();
     let secret_headers = secret_headers.map(|(name, value)| Credential::Header(name.clone(), value.clone()));
@@ -314,6 +319,14 @@ mod tests {
         check(json!({"auth": "bearer"}), "token: is missing");
         check(json!({"auth": "header", "auth_header": "X-Key"}), "auth_value: is missing");
         check(json!({"signing": "hmac-sha1"}), "signing_secret: is missing");
+        check(json!({"auth": "oauth2_client_credentials"}), "token_url: is missing");
+        let token_url = "https://auth.example/token";
+        check(json!({"auth": "jwt_bearer", "token_url": token_url}), "jwt_key: is missing");
+        let refresh = json!({"auth": "oauth2_refresh_token", "token_url": token_url, "client_id": "a"});
+        check(refresh, "refresh_token: is missing");
+        let spaced = json!({"auth": "jwt_bearer", "token_url": token_url, "jwt_key": "sw_x", "scopes": ["a b"]});
+        check(spaced, "scope: must be without spaces");
+        check(json!({"auth": "aws_sigv4", "aws_region": "r"}), "aws_service: is missing");
         check(json!({"batching": "array", "content_type": "xml"}), "batching: only JSON");
         check(json!({"batching": "array", "method": "GET"}), "batching: this method");
         check(json!({"batching": "wrapper", "wrapper_key": "sentAt", "wrapper_sent_at": true}), "wrapper_key: ");
