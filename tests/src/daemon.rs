@@ -251,6 +251,16 @@ impl Daemon {
         self.child.as_ref().expect("it runs").id()
     }
 
+    /// Memory that it holds, in KiB.
+    ///
+    /// # Panics
+    /// When the system does not say.
+    pub fn memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process_id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the system says it");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// Whether and how it ended by itself.
     pub fn exited(&mut self) -> Option<ExitStatus> {
         let status = self.child.as_mut()?.try_wait().expect("it is our child")?;

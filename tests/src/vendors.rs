@@ -6,6 +6,7 @@ mod braze;
 mod customerio;
 mod ga4;
 mod hubspot;
+mod klaviyo;
 mod meta_capi;
 mod mixpanel;
 mod slack;
@@ -39,6 +40,12 @@ pub fn answer(request: &Recorded) -> VendorAnswer {
         "/braze/users/merge" => braze::merge(request),
         "/customerio/api/v2/batch" => customerio::batch(request),
         "/ga4/mp/collect" => ga4::answer(request),
+        "/klaviyo/events" => klaviyo::event(request),
+        "/klaviyo/event-bulk-create-jobs" => klaviyo::events(request),
+        "/klaviyo/profile-import" => klaviyo::profile(request),
+        "/klaviyo/profile-bulk-import-jobs" => klaviyo::profiles(request),
+        "/klaviyo/profile-subscription-bulk-create-jobs" => klaviyo::subscribe(request),
+        "/klaviyo/profile-subscription-bulk-delete-jobs" => klaviyo::unsubscribe(request),
         "/mixpanel/import" => mixpanel::import(request),
         "/mixpanel/track" => mixpanel::track(request),
         "/mixpanel/engage" | "/mixpanel/groups" => mixpanel::profiles(request),

@@ -82,3 +82,11 @@ fn tiktok() {
         tiktok.setting("pixel_code", "PIXEL1").setting("endpoint", format!("{base}/tiktok"))
     });
 }
+
+#[test]
+fn klaviyo() {
+    check("/klaviyo/", |base| {
+        let klaviyo = Destination::new("vendor", "klaviyo").setting("api_key", "pk_klaviyo");
+        klaviyo.setting("endpoint", format!("{base}/klaviyo"))
+    });
+}

@@ -23,8 +23,18 @@ const TIME_MS_MIN: u64 = 631_152_000_000;
 const YEAR_MS: u64 = 366 * 86_400_000;
 
 const PROFILE_FIELDS: [&str; 12] = [
-    "email", "phone_number", "external_id", "_kx", "first_name", "last_name", "organization", "locale", "title",
-    "image", "location", "properties",
+    "email",
+    "phone_number",
+    "external_id",
+    "_kx",
+    "first_name",
+    "last_name",
+    "organization",
+    "locale",
+    "title",
+    "image",
+    "location",
+    "properties",
 ];
 const LOCATION_FIELDS: [&str; 10] =
     ["address1", "address2", "city", "country", "latitude", "longitude", "region", "zip", "timezone", "ip"];
@@ -54,7 +64,8 @@ pub(super) fn event(request: &Recorded) -> VendorAnswer {
     };
     let event = &body["data"]["attributes"];
     let profile = &event["profile"]["data"];
-    let errors = [event_error("/data/attributes", event), profile_error("/data/attributes/profile/data", profile, true)];
+    let errors =
+        [event_error("/data/attributes", event), profile_error("/data/attributes/profile/data", profile, true)];
     accepted(202, "", errors.into_iter().flatten().collect())
 }
 
@@ -180,7 +191,10 @@ fn subscription(request: &Recorded, kind: &str, consent: &str, profiles_max: usi
                 errors.extend(wrong(&format!("{at}/subscriptions/{channel}"), format!("is not {consent}")));
             }
             if marketing.get("consented_at").is_some() != is_historical {
-                errors.extend(wrong(&format!("{at}/subscriptions/{channel}/consented_at"), "goes with historical_import"));
+                errors.extend(wrong(
+                    &format!("{at}/subscriptions/{channel}/consented_at"),
+                    "goes with historical_import",
+                ));
             }
             if !profile[identifier].is_string() {
                 let detail = format!("'{identifier}' must not be empty when the {channel} channel is included");
@@ -244,7 +258,10 @@ fn event_error(at: &str, event: &Value) -> Option<Wrong> {
     }
     let fields = event.as_object()?;
     if let Some(unknown) = fields.keys().find(|name| !EVENT_FIELDS.contains(&name.as_str())) {
-        return wrong(&format!("{at}/{unknown}"), format!("'{unknown}' is not a valid field for the resource 'event'."));
+        return wrong(
+            &format!("{at}/{unknown}"),
+            format!("'{unknown}' is not a valid field for the resource 'event'."),
+        );
     }
     let Some(properties) = event["properties"].as_object() else {
         return wrong(&format!("{at}/properties"), "is required");
@@ -299,7 +316,10 @@ fn profile_error(at: &str, profile: &Value, is_of_event: bool) -> Option<Wrong> 
     let at = format!("{at}/attributes");
     let known = |name: &str| PROFILE_FIELDS.contains(&name) || is_of_event && ["anonymous_id", "meta"].contains(&name);
     if let Some(unknown) = attributes.as_object()?.keys().find(|name| !known(name)) {
-        return wrong(&format!("{at}/{unknown}"), format!("'{unknown}' is not a valid field for the resource 'profile'."));
+        return wrong(
+            &format!("{at}/{unknown}"),
+            format!("'{unknown}' is not a valid field for the resource 'profile'."),
+        );
     }
     let identifiers = ["email", "phone_number", "external_id", "_kx"];
     let is_known = identifiers.iter().any(|name| attributes[*name].is_string()) || profile["id"].is_string();
@@ -311,7 +331,8 @@ fn profile_error(at: &str, profile: &Value, is_of_event: bool) -> Option<Wrong> 
         return wrong(&format!("{at}/{name}"), "is not a string");
     }
     let location = attributes["location"].as_object();
-    if let Some(name) = location.and_then(|fields| fields.keys().find(|name| !LOCATION_FIELDS.contains(&name.as_str()))) {
+    if let Some(name) = location.and_then(|fields| fields.keys().find(|name| !LOCATION_FIELDS.contains(&name.as_str())))
+    {
         return wrong(&format!("{at}/location/{name}"), "is not a valid field");
     }
     identifiers_error(&at, attributes)
@@ -320,7 +341,8 @@ fn profile_error(at: &str, profile: &Value, is_of_event: bool) -> Option<Wrong> 
 fn identifiers_error(at: &str, attributes: &Value) -> Option<Wrong> {
     let is_email = |text: &str| {
         let parts = text.rsplit_once('@');
-        parts.is_some_and(|(local, host)| !local.is_empty() && host.contains('.') && !text.contains(' ')) && text.is_ascii()
+        parts.is_some_and(|(local, host)| !local.is_empty() && host.contains('.') && !text.contains(' '))
+            && text.is_ascii()
     };
     if attributes["email"].as_str().is_some_and(|text| !is_email(text)) {
         return wrong(&format!("{at}/email"), "Invalid email address");
@@ -330,7 +352,10 @@ fn identifiers_error(at: &str, attributes: &Value) -> Option<Wrong> {
         (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
     };
     if attributes["phone_number"].as_str().is_some_and(|text| !is_number(text)) {
-        return wrong(&format!("{at}/phone_number"), "Invalid phone number format (Example of a valid format: +12345678901)");
+        return wrong(
+            &format!("{at}/phone_number"),
+            "Invalid phone number format (Example of a valid format: +12345678901)",
+        );
     }
     let id = attributes["external_id"].as_str().unwrap_or_default();
     if id.chars().count() > EXTERNAL_ID_CHARACTERS_MAX {
@@ -448,7 +473,8 @@ mod tests {
 
     #[test]
     fn a_profile_has_no_anonymous_id() {
-        let answer = |attributes: Value| profile(&sent(&json!({"data": {"type": "profile", "attributes": attributes}})));
+        let answer =
+            |attributes: Value| profile(&sent(&json!({"data": {"type": "profile", "attributes": attributes}})));
         assert_eq!(answer(json!({"email": "a@example.com"})).status, 201);
         assert_eq!(answer(json!({"email": "a@example.com", "anonymous_id": "a-1"})).status, 400);
         assert_eq!(answer(json!({"first_name": "Ana"})).status, 400);
