@@ -184,14 +184,21 @@ impl Attempts {
         let judgement = self.judgement(work, &answer).await;
         let reading = verdict::by_status(answer.status, work.request.covers.len());
         let verdicts = verdict::by_judge(&judgement, &work.request.covers);
-        if reading == Reading::Split && verdicts.iter().all(Option::is_none) && judgement.follow_ups.is_empty() {
+        let now_ms = (self.now)();
+        if let Some(pause) = &judgement.pause {
+            health.pause = Some(Pause::Plugin(pause.clone()));
+        }
+        health.slow_until_ms = health.slow_until_ms.max(judgement.slow_until_ms);
+        let says_nothing = verdicts.iter().all(Option::is_none) && judgement.follow_ups.is_empty();
+        let asks_to_split = judgement.split && work.request.covers.len() > 1;
+        if asks_to_split || (reading == Reading::Split && says_nothing) {
+            health.worked += 1;
             let mut end = End::default();
             let detail = format!("refused as a whole, halved: {}", shown(&answer));
             end.notes.push((positions(&work.request), self.note("halved", work, Some(&answer), detail)));
             self.tell(deliveries, positions(&work.request), "halved", work, Some(&answer), String::new());
             return (end, Some(answer));
         }
-        let now_ms = (self.now)();
         let is_retry = reading == Reading::Retry;
         let asked_ms = if is_retry { retry::asked_ms(&answer.headers, now_ms) } else { None };
         let slow_ms = match answer.status {
@@ -206,10 +213,6 @@ impl Attempts {
             _ => health.worked += 1,
         }
         health.slow_until_ms = health.slow_until_ms.max(slow_ms.map(|slow_ms| now_ms.saturating_add(slow_ms)));
-        health.slow_until_ms = health.slow_until_ms.max(judgement.slow_until_ms);
-        if let Some(pause) = &judgement.pause {
-            health.pause = Some(Pause::Plugin(pause.clone()));
-        }
         let sorted = self.sort(work, &answer, reading, verdicts, health);
         (self.ends(deliveries, work, &answer, sorted, judgement.follow_ups, asked_ms), None)
     }

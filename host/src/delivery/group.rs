@@ -77,7 +77,7 @@ mod tests {
             body: Default::default(),
             auth: vec![],
             covers: covers.to_vec(),
-            lane: None,
+            lanes: Vec::new(),
             tag: Default::default(),
         }
     }

@@ -22,7 +22,7 @@ pub fn of(
     covers: impl IntoIterator<Item = usize>,
     deliveries: &[Delivery],
 ) -> Vec<Lane> {
-    let named = request.and_then(|request| request.lane.as_ref());
+    let named = request.map_or(&[][..], |request| &request.lanes);
     let mut lanes: Vec<Lane> = named.iter().map(|lane| Lane::named("plugin", lane)).collect();
     lanes.extend(of_order(order, covers, deliveries));
     lanes.sort_unstable();

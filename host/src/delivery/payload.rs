@@ -33,6 +33,10 @@ pub struct StoredSend {
     body: String,
     auth: Vec<Auth>,
     covers: Vec<u32>,
+    #[serde(default)]
+    lanes: Vec<String>,
+    /// Of a request that was stored when it could have one lane only.
+    #[serde(default, skip_serializing)]
     lane: Option<String>,
     tag: String,
     /// The key of the planned request that it follows from; empty: its own.
@@ -72,7 +76,8 @@ impl StoredSend {
             body: STANDARD.encode(&request.body),
             auth: request.auth.clone(),
             covers: request.covers.clone(),
-            lane: request.lane.clone(),
+            lanes: request.lanes.clone(),
+            lane: None,
             tag: STANDARD.encode(&request.tag),
             revision,
             step,
@@ -99,7 +104,7 @@ impl StoredSend {
             body: bytes(&self.body)?,
             auth: self.auth.clone(),
             covers: self.covers.clone(),
-            lane: self.lane.clone(),
+            lanes: self.lanes.iter().chain(&self.lane).cloned().collect(),
             tag: bytes(&self.tag)?,
         })
     }
@@ -153,7 +158,7 @@ mod tests {
             body: Bytes::from_static(b"\x00\xff[1]"),
             auth: vec![Auth::Basic("sw_a".into(), String::new())],
             covers: vec![0, 2],
-            lane: Some("u1".into()),
+            lanes: vec!["u1".into(), "u2".into()],
             tag: Bytes::from_static(b"\x01"),
         };
         let tries = Tries { attempts: 3, first_failure_ms: 77 };
@@ -177,7 +182,7 @@ mod tests {
             body: Bytes::from_static(b"planted"),
             auth: Vec::new(),
             covers: vec![0, 1],
-            lane: Some("planted".into()),
+            lanes: vec!["planted".into()],
             tag: Bytes::from_static(b"planted"),
         };
         let tries = Tries { attempts: 3, first_failure_ms: 77 };

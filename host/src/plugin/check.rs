@@ -118,7 +118,10 @@ fn check_request(number: usize, request: &Request, limits: &Limits) -> Result<()
         return Err(BadPlan::CoversNothing { request: number });
     }
     bounded("key", request.key.len(), limits.name_bytes_max)?;
-    bounded("lane", request.lane.as_ref().map_or(0, String::len), limits.name_bytes_max)?;
+    check_count("lanes", request.lanes.len(), limits.headers_max)?;
+    for lane in &request.lanes {
+        bounded("lane", lane.len(), limits.name_bytes_max)?;
+    }
     bounded("tag", request.tag.len(), limits.tag_bytes_max)?;
     bounded("URL", request.url.len(), limits.url_bytes_max)?;
     check_count("headers", request.headers.len(), limits.headers_max)?;

@@ -35,7 +35,7 @@ pub struct Request {
     /// The events of the batch that it carries, by position.
     pub covers: Vec<u32>,
     /// At most one request in flight in a lane.
-    pub lane: Option<String>,
+    pub lanes: Vec<String>,
     /// Handed back to the judge.
     pub tag: Bytes,
 }
@@ -101,4 +101,6 @@ pub struct Judgement {
     pub slow_until_ms: Option<u64>,
     /// Nothing more to this destination until the operator resumes it, and why.
     pub pause: Option<String>,
+    /// The request was refused as a whole: it is halved down to the culprit.
+    pub split: bool,
 }

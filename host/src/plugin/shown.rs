@@ -28,6 +28,9 @@ pub fn judgement_json(judgement: &Judgement, handles: &Handles, now_ms: u64) -> 
     if let Some(why) = &judgement.pause {
         shown["pause"] = json!(why);
     }
+    if judgement.split {
+        shown["split"] = json!(true);
+    }
     Ok(shown)
 }
 
@@ -62,8 +65,8 @@ fn request_json(request: &Request, handles: &Handles, now_ms: u64) -> Result<Val
     if !request.key.is_empty() {
         shown["key"] = json!(request.key);
     }
-    if let Some(lane) = &request.lane {
-        shown["lane"] = json!(lane);
+    if !request.lanes.is_empty() {
+        shown["lanes"] = json!(request.lanes);
     }
     Ok(shown)
 }

@@ -86,7 +86,7 @@ pub(super) struct WireRequest {
     body: Vec<u8>,
     auth: Vec<WireAuth>,
     covers: Vec<u32>,
-    lane: Option<String>,
+    lanes: Vec<String>,
     tag: Vec<u8>,
 }
 
@@ -136,6 +136,7 @@ pub(super) struct WireJudgement {
     #[component(name = "slow-until-ms")]
     slow_until_ms: Option<u64>,
     pause: Option<String>,
+    split: bool,
 }
 
 impl WirePlan {
@@ -156,6 +157,7 @@ impl WireJudgement {
             follow_ups: self.follow_ups.into_iter().map(request).collect(),
             slow_until_ms: self.slow_until_ms,
             pause: self.pause,
+            split: self.split,
         }
     }
 }
@@ -169,7 +171,7 @@ fn request(wire: WireRequest) -> Request {
         body: Bytes::from(wire.body),
         auth: wire.auth.into_iter().map(auth).collect(),
         covers: wire.covers,
-        lane: wire.lane,
+        lanes: wire.lanes,
         tag: Bytes::from(wire.tag),
     }
 }

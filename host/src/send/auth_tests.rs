@@ -22,7 +22,7 @@ fn request(url: &str, auth: Vec<Auth>) -> Request {
         body: Bytes::from_static(BODY.as_bytes()),
         auth,
         covers: vec![0],
-        lane: None,
+        lanes: Vec::new(),
         tag: Bytes::new(),
     }
 }

@@ -191,11 +191,11 @@ fn an_external_id_is_at_most_987_bytes() {
 #[test]
 fn users_keep_their_lane() {
     let braze = braze(json!({"parallel_requests": 4})).unwrap();
-    let lanes = |events: &[Value]| -> Vec<(Option<String>, usize)> {
+    let lanes = |events: &[Value]| -> Vec<(String, usize)> {
         let batch = native::batch(NOW_MS, events);
         let mut plan = switchyard_sdk::Plan::new();
         crate::plan(&braze, &batch, &mut plan);
-        plan.finish(batch).requests.into_iter().map(|request| (request.lane, request.covers.len())).collect()
+        plan.finish(batch).requests.into_iter().map(|request| (request.lanes.concat(), request.covers.len())).collect()
     };
     let all: Vec<Value> = (0..60).map(|user| track(user, "")).collect();
     let found = lanes(&all);

@@ -157,11 +157,11 @@ fn the_items_of_an_event_stay_in_one_request() {
 #[test]
 fn people_keep_their_lane() {
     let customer_io = customer_io(json!({"parallel_requests": 4})).unwrap();
-    let lanes = |events: &[Value]| -> Vec<(Option<String>, usize)> {
+    let lanes = |events: &[Value]| -> Vec<(String, usize)> {
         let batch = native::batch(NOW_MS, events);
         let mut plan = switchyard_sdk::Plan::new();
         crate::plan(&customer_io, &batch, &mut plan);
-        plan.finish(batch).requests.into_iter().map(|request| (request.lane, request.covers.len())).collect()
+        plan.finish(batch).requests.into_iter().map(|request| (request.lanes.concat(), request.covers.len())).collect()
     };
     let all: Vec<Value> = (0..60).map(|user| track(user, "")).collect();
     let found = lanes(&all);

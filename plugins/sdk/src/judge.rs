@@ -8,7 +8,7 @@ pub use crate::bindings::types::{Judgement, Response, Verdict};
 impl Default for Judgement {
     /// Nothing to add to the status.
     fn default() -> Judgement {
-        Judgement { verdicts: Vec::new(), follow_ups: Vec::new(), slow_until_ms: None, pause: None }
+        Judgement { verdicts: Vec::new(), follow_ups: Vec::new(), slow_until_ms: None, pause: None, split: false }
     }
 }
 
@@ -29,6 +29,12 @@ impl Judgement {
         let verdicts =
             response.covers.iter().enumerate().map(|(record, position)| (*position, verdict(record))).collect();
         Judgement { verdicts, ..Judgement::default() }
+    }
+
+    /// Refused as a whole, and perhaps for one of its events: the host halves the request down to the
+    /// culprit. For a request with one event give a verdict instead.
+    pub fn split() -> Judgement {
+        Judgement { split: true, ..Judgement::default() }
     }
 
     /// The destination stops until the operator resumes it. What the request carried is tried again then.

@@ -77,6 +77,8 @@ fn request_shown(request: &types::Request) -> Value {
     if let Ok(body) = serde_json::from_slice::<Value>(&request.body) {
         shown["body_json"] = body;
     }
+    shown["key"] = request.key.as_str().into();
+    shown["lanes"] = json!(request.lanes);
     shown
 }
 
@@ -90,7 +92,7 @@ fn auth_shown(auth: &Auth) -> Value {
     }
 }
 
-/// A judgement as JSON: `{"verdicts":[{"index","verdict","reason"}],"pause","slow_until_ms"}`.
+/// A judgement as JSON: `{"verdicts":[{"index","verdict","reason"}],"pause","slow_until_ms","split"}`.
 pub fn judgement_shown(judgement: &Judgement) -> Value {
     let verdict = |(index, verdict): &(u32, Verdict)| match verdict {
         Verdict::Delivered => json!({"index": index, "verdict": "delivered"}),
@@ -103,6 +105,7 @@ pub fn judgement_shown(judgement: &Judgement) -> Value {
         "verdicts": judgement.verdicts.iter().map(verdict).collect::<Vec<Value>>(),
         "pause": judgement.pause,
         "slow_until_ms": judgement.slow_until_ms,
+        "split": judgement.split,
     })
 }
 

@@ -100,7 +100,7 @@ impl Request {
             body: Vec::new(),
             auth: Vec::new(),
             covers: Vec::new(),
-            lane: None,
+            lanes: Vec::new(),
             tag: Vec::new(),
         };
         Request { wire, body: Body::Bytes(Vec::new()) }
@@ -179,9 +179,10 @@ impl Request {
         self
     }
 
-    /// Of the requests in one lane at most one is in flight, in the order of the plan.
+    /// Of the requests in one lane at most one is in flight, in the order of the plan. May be called
+    /// more than once: the request stands in all of the lanes.
     pub fn lane(&mut self, lane: &str) -> &mut Request {
-        self.wire.lane = Some(lane.to_string());
+        self.wire.lanes.push(lane.to_string());
         self
     }
 

@@ -70,8 +70,8 @@ impl Memory {
                 list.extend_from_slice(&pointer.to_le_bytes());
                 list.extend_from_slice(&length.to_le_bytes());
             }
-            // No lane, no tag.
-            list.extend_from_slice(&[0; 20]);
+            // No lanes, no tag.
+            list.extend_from_slice(&[0; 16]);
         }
         (self.put(&list), requests.len() as u32)
     }

@@ -26,7 +26,7 @@ fn an_honest_guest_is_understood() {
     let request = &planned.requests[0];
     assert_eq!((request.key.as_str(), request.method.as_str(), &request.body[..]), ("key", "POST", &b"{}"[..]));
     assert_eq!((request.url.as_str(), &request.covers[..]), ("https://vendor.example/in", &[0][..]));
-    assert_eq!((&request.lane, request.tag.len()), (&None, 0));
+    assert_eq!((request.lanes.len(), request.tag.len()), (0, 0));
     assert_eq!(planned.fates, [(1, Fate::Skip("not meant for them".to_string()))]);
 }
 

@@ -82,7 +82,7 @@ impl Judge for Hostile {
                 _ => {}
             }
         }
-        Judgement { verdicts, follow_ups: Vec::new(), slow_until_ms: None, pause: None }
+        Judgement { verdicts, follow_ups: Vec::new(), slow_until_ms: None, pause: None, split: false }
     }
 }
 
@@ -107,7 +107,7 @@ fn honest(endpoint: &str, position: u32, event: &Event) -> Request {
         body: event.json.clone(),
         auth: Vec::new(),
         covers: vec![position],
-        lane: None,
+        lanes: Vec::new(),
         tag: Vec::new(),
     }
 }
