@@ -190,7 +190,7 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
             revision = revision.short_digest(), "the plugin is active");
         plugins.activate(revision);
     }
-    let shared = Shared { guests, now: now.clone(), live: live.clone() };
+    let shared = Shared { guests, now: now.clone(), live: live.clone(), speed: 1 };
     let mut destinations = Destinations::new(shared, host, handle_key);
     for (pipeline, destination) in config.destinations() {
         let active = destinations

@@ -29,6 +29,8 @@ pub struct Planned {
     pub fates: Vec<(u32, Fate)>,
     /// The events at which the plugin failed, and how.
     pub faults: Vec<(u32, String)>,
+    /// At how many of these it took too long.
+    pub timeouts: u32,
 }
 
 impl Guests {
@@ -44,7 +46,7 @@ impl Guests {
         let planning = self.workers.plan(&guest.revision, &guest.settings, now_ms, events, &guest.meter);
         let split = planning.instrument(span.clone()).await;
         span.record("requests", split.plan.requests.len()).record("faults", split.faults.len());
-        let mut planned = Planned { requests: split.plan.requests, fates: split.plan.fates, faults: Vec::new() };
+        let mut planned = Planned { requests: split.plan.requests, fates: split.plan.fates, ..Planned::default() };
         for (position, fault) in split.faults {
             match fault {
                 // Not the event's fault, nor the plugin's: it is planned again.
@@ -52,7 +54,10 @@ impl Guests {
                     tracing::error!(plugin = %guest.revision.manifest().id, why, "the host failed in a plugin's call");
                     planned.fates.push((position, Fate::DeferUntilMs(now_ms + AGAIN_MS)));
                 }
-                fault => planned.faults.push((position, fault.to_string())),
+                fault => {
+                    planned.timeouts += u32::from(matches!(fault, PluginFault::Deadline { .. }));
+                    planned.faults.push((position, fault.to_string()));
+                }
             }
         }
         planned

@@ -60,6 +60,8 @@ pub struct Shared {
     pub now: Clock,
     /// Who watches.
     pub live: Live,
+    /// How many milliseconds of `now` pass in one of the machine's: 1 but in simulations.
+    pub speed: u32,
 }
 
 /// The runtime of one destination.
@@ -179,10 +181,13 @@ impl Runtime {
     /// Waits for something to do.
     async fn wake(&mut self, taken: Taken) -> Wake {
         let timer_ms = self.next_timer_ms();
-        let now_ms = (self.shared.now)();
+        let (now_ms, speed) = ((self.shared.now)(), self.shared.speed);
         let timer = async {
             match timer_ms {
-                Some(at_ms) => tokio::time::sleep(Duration::from_millis(at_ms.saturating_sub(now_ms).max(1))).await,
+                Some(at_ms) => {
+                    let wait = Duration::from_millis(at_ms.saturating_sub(now_ms).max(1));
+                    tokio::time::sleep(wait / speed).await;
+                }
                 None => std::future::pending().await,
             }
         };
@@ -381,6 +386,8 @@ impl Runtime {
         planned: Planned,
     ) -> Result<(), StoreError> {
         self.shared.live.tell(|| planned_step(&attempts, &deliveries, &planned));
+        // A plugin that takes too long again and again gets one batch at a time, as a vendor does.
+        self.take_health(Health { failed: planned.timeouts, ..Health::default() });
         let mut ended = Vec::new();
         let mut end = End::default();
         for (position, fate) in planned.fates {
@@ -441,7 +448,7 @@ impl Runtime {
             let destination = self.active.borrow().destination.id.clone();
             if self.breaker.is_open() {
                 tracing::warn!(%destination, failures = self.breaker.failures_in_a_row(),
-                    "the circuit breaker is open: the vendor fails, and gets one request at a time until one works");
+                    "the circuit breaker is open: the vendor or the plugin fails, and gets one request at a time until one works");
             } else {
                 tracing::info!(%destination, "the circuit breaker is closed: the vendor works again");
                 self.limiter.begin_slowly();
