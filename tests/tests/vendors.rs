@@ -1,11 +1,12 @@
 //! A shop's events through the whole daemon to each further vendor: every event has its outcome, none
 //! is dead, and the vendor, which enforces its documented limits, objects to nothing.
 
+use serde_json::json;
 use switchyard_tests::daemon::Daemon;
 use switchyard_tests::expect::{SOON, assert_balanced, eventually};
 use switchyard_tests::setup::{Destination, Setup};
 use switchyard_tests::shop;
-use switchyard_tests::stand_in::{StandIn, now_ms};
+use switchyard_tests::stand_in::{Answer, StandIn, now_ms};
 
 /// Sends the stream of some visitors to one destination.
 fn check(path: &str, destination: impl FnOnce(&str) -> Destination) {
@@ -89,4 +90,30 @@ fn klaviyo() {
         let klaviyo = Destination::new("vendor", "klaviyo").setting("api_key", "pk_klaviyo");
         klaviyo.setting("endpoint", format!("{base}/klaviyo"))
     });
+}
+
+/// TikTok refuses a whole request with status 200, and does not always say for which event.
+#[test]
+fn a_judge_that_asks_for_a_split_finds_the_culprit() {
+    let vendors = StandIn::start();
+    let body = json!({"code": 40002, "message": "Invalid parameter.", "request_id": "r", "data": {}}).to_string();
+    vendors.program(u64::MAX, Answer::Status { status: 200, headers: Vec::new(), body }, |request| {
+        String::from_utf8_lossy(&request.content()).contains("culprit")
+    });
+    let tiktok = Destination::new("vendor", "tiktok").setting("access_token", "tiktok-token");
+    let tiktok = tiktok.setting("pixel_code", "PIXEL1").setting("endpoint", format!("{}/tiktok", vendors.url()));
+    let daemon = Daemon::start(Setup::shop([tiktok]));
+    let order = |number: usize| {
+        let name = if number == 5 { "culprit" } else { "good" };
+        json!({"type": "track", "event": "Order Completed", "messageId": format!("{name}-{number}"), "userId": "u-1",
+               "context": {"userAgent": "Mozilla/5.0", "ip": "203.0.113.9", "traits": {"email": "ana@example.com"}},
+               "properties": {"order_id": format!("o-{number}"), "total": 10.5, "currency": "EUR"}})
+    };
+    daemon.accept(&(0..12).map(order).collect::<Vec<_>>());
+    eventually("the others are delivered", SOON, || daemon.counter("shop/vendor", "delivered") == 11);
+    eventually("the culprit is dead", SOON, || daemon.counter("shop/vendor", "dead") == 1);
+    let letters = daemon.cli(&["dead-letters", "list"]);
+    assert!(letters.contains("culprit-5"), "{letters}");
+    assert!(daemon.steps("good-0").iter().any(|step| step["step"] == "halved"), "{:?}", daemon.steps("good-0"));
+    assert_balanced(&daemon.counters("shop/vendor"));
 }
