@@ -51,7 +51,10 @@ impl Destination {
 
     /// The hostile guest of tests/guests: its `mode` says what it does with the events it is for.
     pub fn hostile(name: &str, base: &str, mode: &str) -> Destination {
-        Destination::new(name, "hostile").setting("mode", mode).setting("endpoint", format!("{base}/webhook-{name}"))
+        Destination::new(name, "hostile")
+            .setting("mode", mode)
+            .setting("secret", "planted-hostile-secret")
+            .setting("endpoint", format!("{base}/webhook-{name}"))
     }
 
     /// One setting of the plugin.

@@ -104,6 +104,10 @@ pub enum Answer {
     Close,
     /// With 200 and a body of so many bytes.
     Huge(usize),
+    /// As the vendor does, so much later.
+    Late(Duration),
+    /// With what this makes of the request.
+    Computed(fn(&Recorded) -> Answer),
 }
 
 impl Answer {
@@ -220,6 +224,11 @@ impl StandIn {
         self.requests().into_iter().filter(|request| request.path.starts_with(path)).collect()
     }
 
+    /// How many requests there are of a kind. Cheap, so that a storm can look often.
+    pub fn count(&self, applies: impl Fn(&Recorded) -> bool) -> usize {
+        self.shared.lock().requests.iter().filter(|request| applies(request)).count()
+    }
+
     /// Forgets all requests.
     pub fn forget(&self) {
         self.shared.lock().requests.clear();
@@ -320,17 +329,25 @@ async fn answer(request: hyper::Request<Incoming>, shared: Arc<Shared>) -> Resul
     };
     let vendor = vendors::answer(&recorded);
     recorded.violations = vendor.violations;
+    let mut late = Duration::ZERO;
+    let as_vendor = Answer::Status { status: vendor.status, headers: vendor.headers, body: vendor.body };
     let chosen = match choose(&shared, &recorded) {
-        Answer::Vendor => Answer::Status { status: vendor.status, headers: vendor.headers, body: vendor.body },
+        Answer::Vendor => as_vendor,
+        Answer::Late(wait) => {
+            late = wait;
+            as_vendor
+        }
+        Answer::Computed(compute) => compute(&recorded),
         other => other,
     };
     recorded.status = match &chosen {
         Answer::Status { status, .. } => *status,
         Answer::Huge(_) | Answer::SlowBody => 200,
-        Answer::Hang | Answer::Close | Answer::Vendor => 0,
+        Answer::Hang | Answer::Close | Answer::Vendor | Answer::Late(_) | Answer::Computed(_) => 0,
     };
     shared.lock().requests.push(recorded);
     shared.changed.notify_all();
+    tokio::time::sleep(late).await;
     reply(chosen).await
 }
 
@@ -359,7 +376,7 @@ async fn reply(answer: Answer) -> Result<Reply, Closed> {
         Answer::Huge(bytes) => Ok(hyper::Response::new(full(Bytes::from(vec![b'x'; bytes])))),
         Answer::SlowBody => Ok(hyper::Response::new(Trickle::new().boxed())),
         Answer::Hang => std::future::pending().await,
-        Answer::Close | Answer::Vendor => Err(Closed),
+        Answer::Close | Answer::Vendor | Answer::Late(_) | Answer::Computed(_) => Err(Closed),
     }
 }
 

@@ -18,6 +18,7 @@ use super::no_token;
 use super::payload::{Payload, StoredPlan, StoredSend};
 use super::retry::{self, Next, Tries};
 use super::verdict::{self, Reading};
+use crate::plugin::fault::PluginFault;
 use crate::plugin::manifest::Order;
 use crate::plugin::plan::{Fate, Judgement, Request, Response, Verdict};
 use crate::queue::{Death, Delivery, Lane, Note, Outcome};
@@ -181,7 +182,7 @@ impl Attempts {
         answer: Answer,
         health: &mut Health,
     ) -> (End, Option<Answer>) {
-        let judgement = self.judgement(work, &answer).await;
+        let (judgement, exhausted) = self.judgement(work, &answer).await;
         let reading = verdict::by_status(answer.status, work.request.covers.len());
         let verdicts = verdict::by_judge(&judgement, &work.request.covers);
         let now_ms = (self.now)();
@@ -210,6 +211,8 @@ impl Attempts {
             Reading::Retry if slow_ms.is_some() => {}
             Reading::Retry => health.failed += 1,
             Reading::AuthExpired => {}
+            // The vendor works, and the plugin does not.
+            _ if exhausted => health.failed += 1,
             _ => health.worked += 1,
         }
         health.slow_until_ms = health.slow_until_ms.max(slow_ms.map(|slow_ms| now_ms.saturating_add(slow_ms)));
@@ -217,9 +220,10 @@ impl Attempts {
         (self.ends(deliveries, work, &answer, sorted, judgement.follow_ups, asked_ms), None)
     }
 
-    async fn judgement(&self, work: &Work, answer: &Answer) -> Judgement {
+    /// What the judge says, and whether it used up its time or its memory over it.
+    async fn judgement(&self, work: &Work, answer: &Answer) -> (Judgement, bool) {
         if !self.guest.revision.has_judge() {
-            return Judgement::default();
+            return (Judgement::default(), false);
         }
         let response = Response {
             tag: work.request.tag.clone(),
@@ -229,11 +233,11 @@ impl Attempts {
             body: answer.body.clone(),
         };
         match self.guests.judge(&self.guest, (self.now)(), response).await {
-            Ok(judgement) => judgement,
+            Ok(judgement) => (judgement, false),
             Err(fault) => {
                 tracing::warn!(destination = %self.active.destination.id, plugin = %self.active.destination.plugin, %fault,
                     "the judge failed: the host's default holds for this answer");
-                Judgement::default()
+                (Judgement::default(), fault.is_exhaustion())
             }
         }
     }
@@ -477,10 +481,11 @@ impl Attempts {
     }
 
     /// The end of an event at which the plugin failed.
-    pub fn fault(&self, deliveries: &[Delivery], at: usize, fault: &str) -> End {
+    pub fn fault(&self, deliveries: &[Delivery], at: usize, fault: &PluginFault) -> End {
         tracing::warn!(destination = %self.active.destination.id, plugin = %self.active.destination.plugin,
-            message_id = %deliveries[at].event.message_id, fault, "the plugin failed at an event");
-        self.planned_dead(deliveries, at, "plugin_fault", fault.to_string())
+            message_id = %deliveries[at].event.message_id, %fault, "the plugin failed at an event");
+        let end = self.planned_dead(deliveries, at, "plugin_fault", fault.to_string());
+        End { exhausted: u32::from(fault.is_exhaustion()), ..end }
     }
 
     fn planned_dead(&self, deliveries: &[Delivery], at: usize, why: &str, detail: String) -> End {

@@ -16,6 +16,8 @@ pub struct End {
     pub stored: Vec<NewStored>,
     /// What `trace` shows.
     pub notes: Vec<(Vec<usize>, Note)>,
+    /// Events at which the plugin used up its time or its memory.
+    pub exhausted: u32,
 }
 
 /// A stored request in the making.
@@ -42,6 +44,7 @@ impl End {
         self.parts.extend(other.parts);
         self.stored.extend(other.stored);
         self.notes.extend(other.notes);
+        self.exhausted += other.exhausted;
     }
 }
 
@@ -229,7 +232,7 @@ mod tests {
     fn first_attempts() {
         let check = |end: End, expected: &[&str]| assert_eq!(shown(Origin::First, 2, end), expected);
         check(End::all([0, 1], Outcome::Delivered), &["finish 0 delivered", "finish 1 delivered"]);
-        let parts = |parts: Vec<(usize, Outcome)>, stored| End { parts, stored, notes: vec![] };
+        let parts = |parts: Vec<(usize, Outcome)>, stored| End { parts, stored, ..End::default() };
         check(
             parts(vec![(0, Outcome::Delivered), (0, death("x")), (1, filtered()), (1, Outcome::Delivered)], vec![]),
             &["finish 0 dead x", "finish 1 delivered"],
@@ -249,7 +252,7 @@ mod tests {
     fn later_attempts() {
         let check = |end: End, expected: &[&str]| assert_eq!(shown(Origin::Stored(RequestId(7)), 2, end), expected);
         check(End::all([0, 1], Outcome::Delivered), &["delete 7", "part 0 delivered 0", "part 1 delivered 0"]);
-        let parts = |parts: Vec<(usize, Outcome)>, stored| End { parts, stored, notes: vec![] };
+        let parts = |parts: Vec<(usize, Outcome)>, stored| End { parts, stored, ..End::default() };
         check(parts(vec![], vec![waiting(&[0, 1])]), &["put 7 [0, 1]"]);
         check(
             parts(vec![(0, Outcome::Delivered)], vec![waiting(&[1])]),

@@ -28,9 +28,7 @@ pub struct Planned {
     /// The events that get none.
     pub fates: Vec<(u32, Fate)>,
     /// The events at which the plugin failed, and how.
-    pub faults: Vec<(u32, String)>,
-    /// At how many of these it took too long.
-    pub timeouts: u32,
+    pub faults: Vec<(u32, PluginFault)>,
 }
 
 impl Guests {
@@ -54,10 +52,7 @@ impl Guests {
                     tracing::error!(plugin = %guest.revision.manifest().id, why, "the host failed in a plugin's call");
                     planned.fates.push((position, Fate::DeferUntilMs(now_ms + AGAIN_MS)));
                 }
-                fault => {
-                    planned.timeouts += u32::from(matches!(fault, PluginFault::Deadline { .. }));
-                    planned.faults.push((position, fault.to_string()));
-                }
+                fault => planned.faults.push((position, fault)),
             }
         }
         planned

@@ -288,7 +288,12 @@ impl Runtime {
         }
         let batch = &attempts.guest.revision.manifest().batch;
         let limits = &attempts.active.destination.delivery;
-        let events_max = limits.batch_events_max.min(batch.events_max as usize).max(1);
+        // A probe is one event: a whole batch would be a storm on a vendor that just came back, and would
+        // take a plugin that hangs many deadlines.
+        let events_max = match self.allows(now_ms) {
+            Some(Allows::All) => limits.batch_events_max.min(batch.events_max as usize).max(1),
+            _ => 1,
+        };
         let bytes_max = BATCH_BYTES_MAX.min(batch.bytes_max as usize);
         let deliveries = self.feed.next(events_max, bytes_max).await?;
         let deliveries = self.route(&attempts, deliveries).await?;
@@ -386,8 +391,6 @@ impl Runtime {
         planned: Planned,
     ) -> Result<(), StoreError> {
         self.shared.live.tell(|| planned_step(&attempts, &deliveries, &planned));
-        // A plugin that takes too long again and again gets one batch at a time, as a vendor does.
-        self.take_health(Health { failed: planned.timeouts, ..Health::default() });
         let mut ended = Vec::new();
         let mut end = End::default();
         for (position, fate) in planned.fates {
@@ -448,9 +451,10 @@ impl Runtime {
             let destination = self.active.borrow().destination.id.clone();
             if self.breaker.is_open() {
                 tracing::warn!(%destination, failures = self.breaker.failures_in_a_row(),
-                    "the circuit breaker is open: the vendor or the plugin fails, and gets one request at a time until one works");
+                    "the circuit breaker is open: the vendor fails, or the plugin uses up its time or memory; \
+                     one at a time is tried until one works");
             } else {
-                tracing::info!(%destination, "the circuit breaker is closed: the vendor works again");
+                tracing::info!(%destination, "the circuit breaker is closed: a request worked again");
                 self.limiter.begin_slowly();
             }
         }
@@ -472,6 +476,7 @@ impl Runtime {
     }
 
     async fn settle(&mut self, origin: Origin, deliveries: &[Delivery], end: End) -> Result<(), StoreError> {
+        self.take_health(Health { failed: end.exhausted, ..Health::default() });
         let feed = &mut self.feed;
         let settlement = end::settlement(origin, deliveries, end, || feed.new_request_id());
         self.settler.settle(settlement).await

@@ -109,6 +109,13 @@ pub enum PluginFault {
     Host(String),
 }
 
+impl PluginFault {
+    /// Whether the call used up the time or the memory that it may have, and so cost the daemon dearly.
+    pub fn is_exhaustion(&self) -> bool {
+        matches!(self, PluginFault::Deadline { .. } | PluginFault::Memory { .. } | PluginFault::NotTried(_))
+    }
+}
+
 /// The rule that an answer breaks.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum BadPlan {

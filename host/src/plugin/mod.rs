@@ -16,6 +16,7 @@ pub mod bench;
 pub mod build;
 pub mod check;
 pub mod engine;
+pub mod fair;
 pub mod fault;
 pub mod fixtures;
 pub mod handles;

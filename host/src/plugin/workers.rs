@@ -1,16 +1,16 @@
 //! The threads that guests run on, beside the async runtime.
 //!
-//! A call may take as long as its deadline, so a plugin that hangs would block its neighbours. Calls
-//! after a fault therefore wait in a line of their own, which never has all threads.
+//! A call may take as long as its deadline, so a plugin that hangs would block its neighbours. Whose
+//! call comes next is therefore decided by what each destination has used: see [`super::fair`].
 
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::fair::{Conduct, Fair, Next};
 use super::fault::{PluginError, PluginFault};
 use super::metered;
 use super::plan::{Judgement, Response};
@@ -18,24 +18,16 @@ use super::revision::Revision;
 use super::split::{Split, Splitter};
 use crate::event::Event;
 use crate::meter::GuestMeter;
+use crate::queue::DestinationId;
 
-/// Calls that wait at a time; further callers wait before they are queued. Each caller has one call
-/// at most, so this is more than there are destinations.
+/// Calls that wait at a time; further callers wait before they are queued. A destination plans one
+/// batch at a time and judges as many answers as it has requests in flight.
 const WAITING_MAX: usize = 1_024;
 
-/// Threads at least: one must be free of calls that follow a fault.
+/// Threads at least: one must be free of calls that run into their deadline.
 const THREADS_MIN: usize = 2;
 
-type Job = Box<dyn FnOnce() + Send>;
-
-/// Which line a call waits in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Line {
-    /// Any call.
-    Ordinary,
-    /// A call of a plugin that has just failed.
-    Suspect,
-}
+type Job = Box<dyn FnOnce() -> Conduct + Send>;
 
 /// The threads.
 pub struct Workers {
@@ -49,14 +41,8 @@ struct Shared {
     wake: Condvar,
 }
 
-#[derive(Default)]
 struct Queue {
-    ordinary: VecDeque<Job>,
-    suspect: VecDeque<Job>,
-    suspects_running: usize,
-    suspects_max: usize,
-    /// The last job taken was a suspect one: the ordinary line is next.
-    suspect_before: bool,
+    fair: Fair<Job>,
     stopping: bool,
 }
 
@@ -64,7 +50,7 @@ impl Workers {
     /// Starts so many threads, at least two.
     pub fn start(threads: usize) -> Result<Workers, PluginError> {
         let threads = threads.max(THREADS_MIN);
-        let queue = Queue { suspects_max: threads / 2, ..Queue::default() };
+        let queue = Queue { fair: Fair::new(threads), stopping: false };
         let shared = Arc::new(Shared { queue: Mutex::new(queue), wake: Condvar::new() });
         let mut workers =
             Workers { shared, room: Arc::new(Semaphore::new(WAITING_MAX)), threads: Vec::with_capacity(threads) };
@@ -91,21 +77,18 @@ impl Workers {
     ) -> Split {
         let events: Arc<[Event]> = events.into();
         let mut splitter = Splitter::new(events.len(), revision.limits().call_ms_max);
-        let mut line = Line::Ordinary;
         while let Some(range) = splitter.next_range() {
             let (revision, settings, events, own) = (revision.clone(), settings.clone(), events.clone(), range.clone());
-            let meter = meter.clone();
+            let metered = meter.clone();
             let call = move || {
                 let started = Instant::now();
-                (metered::plan(&revision, &settings, now_ms, &events[own], &meter), started.elapsed())
+                let planned = metered::plan(&revision, &settings, now_ms, &events[own], &metered);
+                (conduct(&planned), (planned, started.elapsed()))
             };
-            let (planned, took) = match self.run(line, call).await {
+            let (planned, took) = match self.run(meter.destination(), call).await {
                 Ok(answered) => answered,
-                Err(fault) => (Err(fault), std::time::Duration::ZERO),
+                Err(fault) => (Err(fault), Duration::ZERO),
             };
-            if planned.is_err() {
-                line = Line::Suspect;
-            }
             splitter.planned(range, planned, took);
         }
         splitter.finish()
@@ -120,33 +103,54 @@ impl Workers {
         response: Response,
         meter: &Arc<GuestMeter>,
     ) -> Result<Judgement, PluginFault> {
-        let (revision, settings, meter) = (revision.clone(), settings.clone(), meter.clone());
-        self.run(Line::Ordinary, move || metered::judge(&revision, &settings, now_ms, &response, &meter)).await?
+        let (revision, settings, metered) = (revision.clone(), settings.clone(), meter.clone());
+        let call = move || {
+            let judged = metered::judge(&revision, &settings, now_ms, &response, &metered);
+            (conduct(&judged), judged)
+        };
+        self.run(meter.destination(), call).await?
     }
 
-    /// Runs a job on one of the threads. An error: it panicked, or the threads are stopping.
+    /// Jobs that wait for a thread.
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().fair.waiting()
+    }
+
+    /// Runs a destination's job on one of the threads. An error: it panicked, or the threads are stopping.
     pub async fn run<T: Send + 'static>(
         &self,
-        line: Line,
-        job: impl FnOnce() -> T + Send + 'static,
+        destination: &DestinationId,
+        job: impl FnOnce() -> (Conduct, T) + Send + 'static,
     ) -> Result<T, PluginFault> {
         let permit = self.room.clone().acquire_owned().await.expect("the room is never closed");
         let (done, answer) = oneshot::channel();
-        self.shared.push(line, boxed(job, done, permit));
+        self.shared.lock().fair.push(destination, boxed(job, done, permit));
+        self.shared.wake.notify_one();
         answer.await.unwrap_or_else(|_| Err(PluginFault::Host("the worker threads are stopping".to_string())))
     }
 }
 
+fn conduct<T>(called: &Result<T, PluginFault>) -> Conduct {
+    match called {
+        Err(PluginFault::Deadline { .. }) => Conduct::OutOfTime,
+        _ => Conduct::InTime,
+    }
+}
+
 fn boxed<T: Send + 'static>(
-    job: impl FnOnce() -> T + Send + 'static,
+    job: impl FnOnce() -> (Conduct, T) + Send + 'static,
     done: oneshot::Sender<Result<T, PluginFault>>,
     permit: OwnedSemaphorePermit,
 ) -> Job {
     Box::new(move || {
-        let answer = catch_unwind(AssertUnwindSafe(job)).map_err(|_| PluginFault::Host("a call panicked".to_string()));
+        let (conduct, answer) = match catch_unwind(AssertUnwindSafe(job)) {
+            Ok((conduct, answer)) => (conduct, Ok(answer)),
+            Err(_) => (Conduct::InTime, Err(PluginFault::Host("a call panicked".to_string()))),
+        };
         drop(permit);
         // Whoever asked may have gone.
         let _ = done.send(answer);
+        conduct
     })
 }
 
@@ -154,8 +158,7 @@ impl Drop for Workers {
     fn drop(&mut self) {
         let mut queue = self.shared.lock();
         queue.stopping = true;
-        queue.ordinary.clear();
-        queue.suspect.clear();
+        queue.fair.clear();
         drop(queue);
         self.shared.wake.notify_all();
         for thread in self.threads.drain(..) {
@@ -167,47 +170,34 @@ impl Drop for Workers {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().expect("nobody panics while holding the queue")
-    }
-
-    fn push(&self, line: Line, job: Job) {
-        let mut queue = self.lock();
-        match line {
-            Line::Ordinary => queue.ordinary.push_back(job),
-            Line::Suspect => queue.suspect.push_back(job),
-        }
-        drop(queue);
-        self.wake.notify_one();
+        self.queue.lock().expect(UNPOISONED)
     }
 }
 
-impl Queue {
-    /// The next job: the lines take turns, while the suspect one has a thread left.
-    fn take(&mut self) -> Option<(Line, Job)> {
-        let suspect_may = self.suspects_running < self.suspects_max && !self.suspect.is_empty();
-        let suspect_is_next = suspect_may && (!self.suspect_before || self.ordinary.is_empty());
-        self.suspect_before = suspect_is_next;
-        if suspect_is_next {
-            self.suspects_running += 1;
-            return self.suspect.pop_front().map(|job| (Line::Suspect, job));
-        }
-        self.ordinary.pop_front().map(|job| (Line::Ordinary, job))
-    }
-}
+const UNPOISONED: &str = "nobody panics while holding the queue";
 
 fn work(shared: &Shared) {
     let mut queue = shared.lock();
     while !queue.stopping {
-        let Some((line, job)) = queue.take() else {
-            queue = shared.wake.wait(queue).expect("nobody panics while holding the queue");
-            continue;
+        let (ticket, job) = match queue.fair.take(Instant::now()) {
+            Next::Job(ticket, job) => (ticket, job),
+            Next::At(at) => {
+                let left = at.saturating_duration_since(Instant::now());
+                queue = shared.wake.wait_timeout(queue, left).expect(UNPOISONED).0;
+                continue;
+            }
+            Next::Nothing => {
+                queue = shared.wake.wait(queue).expect(UNPOISONED);
+                continue;
+            }
         };
         drop(queue);
-        job();
+        let started = Instant::now();
+        let conduct = job();
+        let ended = Instant::now();
         queue = shared.lock();
-        if line == Line::Suspect {
-            queue.suspects_running -= 1;
-            // A thread that passed the line over may take the next one.
+        if queue.fair.ended(ticket, ended - started, conduct, ended) {
+            // What this call held back may go now, on a thread that passed it over.
             shared.wake.notify_one();
         }
     }

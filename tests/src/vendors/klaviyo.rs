@@ -323,7 +323,7 @@ fn profile_error(at: &str, profile: &Value, is_of_event: bool) -> Option<Wrong> 
     }
     let identifiers = ["email", "phone_number", "external_id", "_kx"];
     let is_known = identifiers.iter().any(|name| attributes[*name].is_string()) || profile["id"].is_string();
-    if !is_known && !(is_of_event && attributes["anonymous_id"].is_string()) {
+    if !(is_known || is_of_event && attributes["anonymous_id"].is_string()) {
         return wrong(&at, "One of 'id', 'email', 'phone_number', 'external_id' is required.");
     }
     let texts = PROFILE_FIELDS.iter().filter(|name| !["location", "properties"].contains(*name));

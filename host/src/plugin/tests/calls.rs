@@ -8,10 +8,11 @@ use super::guest::{Guest, Memory, Request};
 use super::{HOST, NOW_MS, events};
 use crate::event::Event;
 use crate::meter::{FaultKind, GuestMeter};
+use crate::plugin::fair::Conduct;
 use crate::plugin::fault::{BadPlan, PluginFault};
 use crate::plugin::plan::{Judgement, Response, Verdict};
 use crate::plugin::split::plan_splitting;
-use crate::plugin::workers::{Line, Workers};
+use crate::plugin::workers::Workers;
 use crate::queue::DestinationId;
 use crate::validate::event_from_line;
 
@@ -137,25 +138,89 @@ fn a_failing_batch_is_halved_down_to_its_culprits() {
     assert!(counts.memory_peak_bytes >= 65_536, "a guest has at least one page: {counts:?}");
 }
 
+fn destination(name: &str) -> DestinationId {
+    DestinationId(format!("shop/{name}"))
+}
+
+/// Jobs that run until they are released.
+struct Held {
+    release: std::sync::mpsc::Sender<()>,
+    held: Arc<std::sync::Mutex<std::sync::mpsc::Receiver<()>>>,
+}
+
+impl Held {
+    fn new() -> Held {
+        let (release, held) = std::sync::mpsc::channel();
+        Held { release, held: Arc::new(std::sync::Mutex::new(held)) }
+    }
+
+    fn job(&self) -> impl FnOnce() -> (Conduct, bool) + Send + 'static {
+        let held = self.held.clone();
+        move || (Conduct::InTime, held.lock().unwrap().recv().is_ok())
+    }
+}
+
 #[test]
-fn suspect_calls_never_have_all_threads() {
+fn calls_after_a_deadline_never_have_all_threads() {
     let workers = Arc::new(Workers::start(2).expect("threads"));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    let (release, held) = std::sync::mpsc::channel::<()>();
-    let held = Arc::new(std::sync::Mutex::new(held));
-    let stuck: Vec<_> = (0..3)
-        .map(|_| {
-            let (workers, held) = (workers.clone(), held.clone());
-            runtime.spawn(async move { workers.run(Line::Suspect, move || held.lock().unwrap().recv().is_ok()).await })
-        })
-        .collect();
-    // These would wait for ever, if the three had both threads.
-    for number in 0..10 {
-        assert_eq!(runtime.block_on(workers.run(Line::Ordinary, move || number)), Ok(number));
+    // Two destinations that ran into their deadline, without having used any time to speak of.
+    for name in ["spins", "loops"] {
+        assert_eq!(runtime.block_on(workers.run(&destination(name), || (Conduct::OutOfTime, ()))), Ok(()));
     }
-    stuck.iter().for_each(|_| release.send(()).unwrap());
+    let held = Held::new();
+    let stuck = ["spins", "loops", "spins"].map(|name| {
+        let (workers, job) = (workers.clone(), held.job());
+        runtime.spawn(async move { workers.run(&destination(name), job).await })
+    });
+    // These would wait for ever, if the three had both threads.
+    for number in 0..40 {
+        let answer = runtime.block_on(workers.run(&destination("healthy"), move || (Conduct::InTime, number)));
+        assert_eq!(answer, Ok(number));
+    }
+    stuck.iter().for_each(|_| held.release.send(()).unwrap());
     for call in stuck {
         assert_eq!(runtime.block_on(call).unwrap(), Ok(true));
+    }
+}
+
+#[test]
+fn a_destination_with_many_calls_leaves_the_next_thread_to_another() {
+    let workers = Arc::new(Workers::start(2).expect("threads"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let (order, taken) = std::sync::mpsc::channel();
+    let held = Held::new();
+    let spawn = |name: &'static str, job: Box<dyn FnOnce() + Send>| {
+        let (workers, order) = (workers.clone(), order.clone());
+        let job = move || {
+            order.send(name).unwrap();
+            job();
+            (Conduct::InTime, ())
+        };
+        runtime.spawn(async move { workers.run(&destination(name), job).await })
+    };
+    // Both threads are taken, so that what comes now waits.
+    let mut calls = Vec::new();
+    for _ in 0..2 {
+        let job = held.job();
+        calls.push(spawn("busy", Box::new(move || assert!(job().1))));
+        assert_eq!(taken.recv(), Ok("busy"));
+    }
+    for _ in 0..5 {
+        calls.push(spawn("busy", Box::new(|| {})));
+    }
+    calls.push(spawn("other", Box::new(|| {})));
+    // One thread is free: whichever of the six came first, `other` has none yet, and is next.
+    runtime.block_on(async {
+        while workers.waiting() < 6 {
+            tokio::task::yield_now().await;
+        }
+    });
+    held.release.send(()).unwrap();
+    assert_eq!(taken.recv(), Ok("other"));
+    held.release.send(()).unwrap();
+    for call in calls {
+        assert_eq!(runtime.block_on(call).unwrap(), Ok(()));
     }
 }
 
@@ -163,9 +228,10 @@ fn suspect_calls_never_have_all_threads() {
 fn a_job_that_panics_is_an_error_and_the_thread_lives_on() {
     let workers = Workers::start(2).expect("threads");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let own = destination("panics");
     for _ in 0..4 {
-        let answer = runtime.block_on(workers.run(Line::Ordinary, || -> u8 { panic!("on purpose") }));
+        let answer = runtime.block_on(workers.run(&own, || -> (Conduct, u8) { panic!("on purpose") }));
         assert!(matches!(answer, Err(PluginFault::Host(_))));
     }
-    assert_eq!(runtime.block_on(workers.run(Line::Ordinary, || 1)), Ok(1));
+    assert_eq!(runtime.block_on(workers.run(&own, || (Conduct::InTime, 1))), Ok(1));
 }

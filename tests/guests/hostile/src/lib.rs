@@ -1,5 +1,5 @@
-//! A guest that misbehaves. Its setting `mode` says how; it does so for the events named "Culprit"
-//! and plans one honest request for every other event. It uses the bare contract, since the SDK
+//! A guest that misbehaves. Its setting `mode` says how; it does so for the events named "Culprit",
+//! or with `always-` before the mode for every event, and plans one honest request for all others. It uses the bare contract, since the SDK
 //! would keep it from most of this.
 
 #[expect(unsafe_code, reason = "the generated glue of the contract's ABI")]
@@ -18,7 +18,7 @@ use std::hint::black_box;
 
 use contract::exports::switchyard::destination::judge::Guest as Judge;
 use contract::exports::switchyard::destination::planner::{Event, Guest, Plan};
-use contract::switchyard::destination::types::{Fate, Judgement, Request, Response, Verdict};
+use contract::switchyard::destination::types::{Auth, Fate, Judgement, Request, Response, Verdict};
 
 /// Marks the requests whose answers the judge misreads.
 const CULPRIT_TAG: &[u8] = b"culprit";
@@ -37,8 +37,17 @@ const HUGE_BYTES: usize = 40 << 20;
 
 struct Hostile;
 
+#[derive(Clone)]
+struct Settings {
+    mode: String,
+    endpoint: String,
+    /// The handle of a secret.
+    secret: String,
+}
+
 thread_local! {
-    static SETTINGS: RefCell<(String, String)> = const { RefCell::new((String::new(), String::new())) };
+    static SETTINGS: RefCell<Settings> =
+        const { RefCell::new(Settings { mode: String::new(), endpoint: String::new(), secret: String::new() }) };
 }
 
 impl Guest for Hostile {
@@ -52,17 +61,20 @@ impl Guest for Hostile {
         let setting = |name: &str| text_after(&settings_json, &format!("\"{name}\":\""));
         let mode = setting("mode").ok_or("mode: say how to misbehave, such as spin")?;
         let endpoint = setting("endpoint").ok_or("endpoint: give a URL")?;
-        SETTINGS.with_borrow_mut(|settings| *settings = (mode, endpoint));
+        let secret = setting("secret").unwrap_or_default();
+        SETTINGS.with_borrow_mut(|settings| *settings = Settings { mode, endpoint, secret });
         Ok(())
     }
 
     fn plan_batch(_now_ms: u64, events: Vec<Event>) -> Result<Plan, String> {
-        let (mode, endpoint) = SETTINGS.with_borrow(|settings| settings.clone());
+        let settings = SETTINGS.with_borrow(Settings::clone);
+        let mode = &settings.mode;
         let mut plan = Plan { requests: Vec::new(), fates: Vec::new() };
         for (position, event) in (0..).zip(&events) {
-            let honest = honest(&endpoint, position, event);
-            if is_culprit(event) {
-                misbehave(&mode, position, honest, &mut plan)?;
+            let honest = honest(&settings.endpoint, position, event);
+            let always = mode.strip_prefix("always-");
+            if always.is_some() || is_culprit(event) {
+                misbehave(always.unwrap_or(mode), &settings.secret, position, honest, &mut plan)?;
             } else {
                 plan.requests.push(honest);
             }
@@ -74,15 +86,26 @@ impl Guest for Hostile {
 impl Judge for Hostile {
     fn judge_response(_now_ms: u64, response: Response) -> Judgement {
         let mut verdicts = Vec::new();
+        let mut follow_ups = Vec::new();
         if response.tag == CULPRIT_TAG {
-            match SETTINGS.with_borrow(|(mode, _)| mode.clone()).as_str() {
+            let settings = SETTINGS.with_borrow(Settings::clone);
+            match settings.mode.as_str() {
                 "judge-spin" => spin(),
                 "judge-trap" => trap(),
                 "judge-range" => verdicts.push((u32::MAX, Verdict::Reject("of no event".to_string()))),
+                "judge-twice" => {
+                    verdicts
+                        .extend([(response.covers[0], Verdict::Delivered), (response.covers[0], Verdict::AuthExpired)]);
+                }
+                "judge-follow-ups" => follow_ups.push(Request {
+                    covers: response.covers.clone(),
+                    tag: CULPRIT_TAG.to_vec(),
+                    ..request(&settings.endpoint, b"{}")
+                }),
                 _ => {}
             }
         }
-        Judgement { verdicts, follow_ups: Vec::new(), slow_until_ms: None, pause: None, split: false }
+        Judgement { verdicts, follow_ups, slow_until_ms: None, pause: None, split: false }
     }
 }
 
@@ -96,6 +119,10 @@ fn is_culprit(event: &Event) -> bool {
 }
 
 fn honest(endpoint: &str, position: u32, event: &Event) -> Request {
+    Request { covers: vec![position], ..request(endpoint, &event.json) }
+}
+
+fn request(endpoint: &str, body: &[u8]) -> Request {
     Request {
         key: "event".to_string(),
         method: "POST".to_string(),
@@ -104,15 +131,15 @@ fn honest(endpoint: &str, position: u32, event: &Event) -> Request {
             ("content-type".to_string(), "application/json".to_string()),
             ("x-revision".to_string(), char::from(revision()).to_string()),
         ],
-        body: event.json.clone(),
+        body: body.to_vec(),
         auth: Vec::new(),
-        covers: vec![position],
+        covers: Vec::new(),
         lanes: Vec::new(),
         tag: Vec::new(),
     }
 }
 
-fn misbehave(mode: &str, position: u32, mut request: Request, plan: &mut Plan) -> Result<(), String> {
+fn misbehave(mode: &str, secret: &str, position: u32, mut request: Request, plan: &mut Plan) -> Result<(), String> {
     let skip = || (position, Fate::Skip("skipped".to_string()));
     let header = |name: &str, value: &str| (name.to_string(), value.to_string());
     match mode {
@@ -127,6 +154,11 @@ fn misbehave(mode: &str, position: u32, mut request: Request, plan: &mut Plan) -
         "too-many" => plan.requests.extend((0..TOO_MANY).map(|_| Request { body: Vec::new(), ..request.clone() })),
         "huge" => plan.requests.push(Request { body: vec![b' '; HUGE_BYTES], ..request }),
         "range" => plan.requests.push(Request { covers: vec![u32::MAX], ..request }),
+        "covers-twice" => plan.requests.push(Request { covers: vec![position, position], ..request }),
+        "fate-range" => {
+            plan.requests.push(request);
+            plan.fates.push((u32::MAX, Fate::Skip("of no event".to_string())));
+        }
         "left-out" => {}
         "both" => {
             plan.requests.push(request);
@@ -144,6 +176,20 @@ fn misbehave(mode: &str, position: u32, mut request: Request, plan: &mut Plan) -
         }
         "elsewhere" => plan.requests.push(Request { url: "https://elsewhere.example/collect".to_string(), ..request }),
         "link-local" => plan.requests.push(Request { url: "http://169.254.169.254/latest".to_string(), ..request }),
+        "user-info" => {
+            let url = request.url.replacen("://", "://name:word@", 1);
+            plan.requests.push(Request { url, ..request });
+        }
+        "secret-in-path" => plan.requests.push(Request { url: format!("{}/{secret}", request.url), ..request }),
+        "secret-in-header" => {
+            request.headers.push(header("x-note", secret));
+            plan.requests.push(request);
+        }
+        "secret-elsewhere" => plan.requests.push(Request {
+            url: "https://elsewhere.example/collect".to_string(),
+            auth: vec![Auth::Bearer(secret.to_string())],
+            ..request
+        }),
         "nonsense-url" => plan.requests.push(Request { url: "no url at all \u{7f}".to_string(), ..request }),
         "nonsense-method" => plan.requests.push(Request { method: "GO AWAY\r\n".to_string(), ..request }),
         _ => plan.requests.push(Request { tag: CULPRIT_TAG.to_vec(), ..request }),

@@ -1,0 +1,209 @@
+//! Bad neighbours: ten destinations of one pipeline, five of them broken for good, each in a way of
+//! its own. The five healthy ones get everything, and every destination's counters balance.
+//!
+//! The same load also goes to the healthy ones alone; a table shows both. `cargo xtask soak` runs it
+//! at its stated size. The figures are a measurement, never an assertion.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use switchyard_tests::daemon::Daemon;
+use switchyard_tests::expect::{assert_balanced, eventually, message_id};
+use switchyard_tests::http::{Kept, Request};
+use switchyard_tests::paths;
+use switchyard_tests::setup::{Destination, Setup};
+use switchyard_tests::shop;
+use switchyard_tests::stand_in::{Answer, Recorded, StandIn, now_ms};
+
+/// Destinations that work.
+const HEALTHY: usize = 5;
+
+/// Events of one batch of the steady load, which comes once a beat: less than two cores can do, so that
+/// the lag says how long an event waits for others.
+const STEADY_BATCH: u64 = 4;
+const BEAT: Duration = Duration::from_millis(50);
+
+/// Events of one batch of the burst, which comes as fast as it is taken.
+const BURST_BATCH: u64 = 50;
+
+/// For the backlog of the burst, on a loaded machine.
+const CATCH_UP: Duration = Duration::from_secs(300);
+
+/// What one run came to.
+struct Figures {
+    neighbours: String,
+    /// Of the burst: events a second at the slowest healthy destination.
+    per_second: f64,
+    /// Of the steady part: from the sender to the vendor, over all healthy destinations.
+    lag_ms_p50: u64,
+    lag_ms_p99: u64,
+}
+
+#[test]
+fn healthy_destinations_get_everything_whatever_their_neighbours_do() {
+    let mut table = vec![run(None)];
+    for mode in ["always-spin", "always-trap", "always-grow"] {
+        table.push(run(Some(mode)));
+    }
+    table.push(run(None));
+    print_table(&table);
+}
+
+/// One daemon through a steady load and a burst; with `mode`, beside five broken destinations, of which
+/// one has a guest that misbehaves so.
+fn run(mode: Option<&str>) -> Figures {
+    let vendors = StandIn::start();
+    let mut destinations: Vec<Destination> =
+        (0..HEALTHY).map(|number| webhook(&format!("healthy-{number}"), &vendors)).collect();
+    if let Some(mode) = mode {
+        break_vendors(&vendors);
+        let names = ["hangs", "fails", "trickles", "redirects"];
+        destinations.extend(names.map(|name| webhook(name, &vendors)));
+        destinations.push(Destination::hostile("guest", &vendors.url(), mode));
+    }
+    let names = destinations.len();
+    let daemon = Daemon::start(Setup::shop(destinations));
+    let steady = send_steadily(&daemon, paths::size(60, 800));
+    delivered(&daemon, &vendors, steady.len());
+    let burst = send_burst(&daemon, paths::size(6, 120));
+    delivered(&daemon, &vendors, steady.len() + burst.len());
+
+    let requests = vendors.requests();
+    let healthy: Vec<BTreeMap<String, u64>> =
+        (0..HEALTHY).map(|number| first_arrivals(&requests, &format!("/webhook-healthy-{number}"))).collect();
+    for (number, arrivals) in healthy.iter().enumerate() {
+        let missing: Vec<&String> =
+            steady.keys().chain(burst.keys()).filter(|id| !arrivals.contains_key(*id)).collect();
+        assert!(missing.is_empty(), "{mode:?}: healthy-{number} lacks {missing:?}");
+    }
+    let status = daemon.admin_get("/api/v1/status").json();
+    let all = status["destinations"].as_array().expect("a list");
+    assert_eq!(all.len(), names);
+    all.iter().for_each(assert_balanced);
+    figures(mode.unwrap_or("none"), &healthy, &steady, &burst)
+}
+
+fn webhook(name: &str, vendors: &StandIn) -> Destination {
+    Destination::webhook(name, &vendors.url())
+        .setting("url", format!("{}/webhook-{name}", vendors.url()))
+        .delivery("attempts_max", 1_000)
+}
+
+fn break_vendors(vendors: &StandIn) {
+    let redirect = Answer::Status {
+        status: 302,
+        headers: vec![("location".to_string(), format!("{}/webhook-redirects", vendors.url()))],
+        body: String::new(),
+    };
+    let answers = [
+        ("/webhook-hangs", Answer::Hang),
+        ("/webhook-fails", Answer::status(500)),
+        ("/webhook-trickles", Answer::SlowBody),
+        ("/webhook-redirects", redirect),
+    ];
+    for (path, answer) in answers {
+        vendors.program(u64::MAX, answer, move |request| request.path == path);
+    }
+}
+
+/// Batches at a steady beat. When each event was sent, by its messageId.
+fn send_steadily(daemon: &Daemon, batches: u64) -> BTreeMap<String, u64> {
+    let began = Instant::now();
+    let client = Kept::new();
+    let mut sent = BTreeMap::new();
+    for batch in 0..batches {
+        std::thread::park_timeout((BEAT * batch as u32).saturating_sub(began.elapsed()));
+        send(daemon, &client, "steady", batch * STEADY_BATCH..(batch + 1) * STEADY_BATCH, &mut sent);
+    }
+    sent
+}
+
+/// Batches one after the other. When each event was sent, by its messageId.
+fn send_burst(daemon: &Daemon, batches: u64) -> BTreeMap<String, u64> {
+    let client = Kept::new();
+    let mut sent = BTreeMap::new();
+    for batch in 0..batches {
+        send(daemon, &client, "burst", batch * BURST_BATCH..(batch + 1) * BURST_BATCH, &mut sent);
+    }
+    sent
+}
+
+fn send(daemon: &Daemon, client: &Kept, name: &str, numbers: std::ops::Range<u64>, sent: &mut BTreeMap<String, u64>) {
+    let batch: Vec<Value> = numbers.map(|number| shop::padded(&format!("{name}-{number}"), 600)).collect();
+    let body = json!({"batch": batch}).to_string();
+    let at_ms = now_ms();
+    let response = client.send(Request::post(daemon.url("/v1/batch"), body).write_key("wk_test"));
+    let response = response.unwrap_or_else(|error| panic!("{error}\n{}", daemon.log()));
+    assert_eq!(response.status, 200, "{}", response.text());
+    sent.extend(batch.iter().map(|event| (message_id(event).to_string(), at_ms)));
+}
+
+/// Waits until so many events are delivered to each healthy destination. The vendors are looked at
+/// first, since that costs the daemon nothing.
+fn delivered(daemon: &Daemon, vendors: &StandIn, events: usize) {
+    eventually("the healthy vendors have everything", CATCH_UP, || {
+        vendors.count(|request| request.path.starts_with("/webhook-healthy")) >= events * HEALTHY
+    });
+    for number in 0..HEALTHY {
+        eventually("all is settled", CATCH_UP, || {
+            daemon.counter(&format!("shop/healthy-{number}"), "delivered") == events as u64
+        });
+    }
+}
+
+/// When each event came first, by its messageId.
+fn first_arrivals(requests: &[Recorded], path: &str) -> BTreeMap<String, u64> {
+    let mut arrivals = BTreeMap::new();
+    for request in requests.iter().filter(|request| request.path == path && request.accepted()) {
+        for event in request.objects() {
+            arrivals.entry(message_id(&event).to_string()).or_insert(request.at_ms);
+        }
+    }
+    arrivals
+}
+
+fn figures(
+    neighbours: &str,
+    healthy: &[BTreeMap<String, u64>],
+    steady: &BTreeMap<String, u64>,
+    burst: &BTreeMap<String, u64>,
+) -> Figures {
+    let mut lags_ms: Vec<u64> = healthy
+        .iter()
+        .flat_map(|arrivals| steady.iter().map(|(id, sent_ms)| arrivals[id].saturating_sub(*sent_ms)))
+        .collect();
+    lags_ms.sort_unstable();
+    let share = |percent: usize| lags_ms[(lags_ms.len() - 1) * percent / 100];
+    let began_ms = burst.values().min().copied().unwrap_or_default();
+    let ended_ms = healthy.iter().flat_map(|arrivals| burst.keys().map(|id| arrivals[id])).max().unwrap_or_default();
+    let seconds = ended_ms.saturating_sub(began_ms).max(1) as f64 / 1_000.0;
+    Figures {
+        neighbours: neighbours.to_string(),
+        per_second: burst.len() as f64 / seconds,
+        lag_ms_p50: share(50),
+        lag_ms_p99: share(99),
+    }
+}
+
+/// The runs, each beside the first and the last, which are the healthy ones alone: how far those two
+/// are apart is what the machine itself varies by.
+fn print_table(table: &[Figures]) {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    println!("healthy destinations beside broken ones (load average {})", load.trim());
+    println!("{:<14} {:>10} {:>7} {:>9} {:>9} {:>7}", "neighbours", "events/s", "ratio", "p50 ms", "p99 ms", "ratio");
+    let alone = [&table[0], &table[table.len() - 1]];
+    let per_second = alone.iter().map(|figures| figures.per_second).sum::<f64>() / 2.0;
+    let p99 = alone.iter().map(|figures| figures.lag_ms_p99 as f64).sum::<f64>() / 2.0;
+    for figures in table {
+        println!(
+            "{:<14} {:>10.0} {:>7.2} {:>9} {:>9} {:>7.2}",
+            figures.neighbours,
+            figures.per_second,
+            figures.per_second / per_second,
+            figures.lag_ms_p50,
+            figures.lag_ms_p99,
+            figures.lag_ms_p99 as f64 / p99.max(1.0)
+        );
+    }
+}
