@@ -2,16 +2,15 @@
 //!
 //! The status is 200 nearly always; `code` says what it means. The vendor refuses a whole request for
 //! one field of one event. Where its message names the event, that one ends and the others are sent
-//! again; else the request is taken apart, first into parts of some events, then into single ones.
+//! again; else the host halves the request down to the event. A request's tag is the id of its event
+//! source, when an event named one that no setting has; else it is empty.
 
 use serde::Deserialize;
 use switchyard_sdk::prelude::{Judgement, Response, Verdict};
 use switchyard_sdk::text::cut;
 
-use crate::request::part;
-use crate::rules::{Meaning, PART_EVENTS, THROTTLED_MS, meaning};
+use crate::rules::{Meaning, THROTTLED_MS, meaning};
 use crate::settings::TikTok;
-use crate::tag::Tag;
 
 /// Characters of the vendor's words that a reason holds.
 const REASON_CHARACTERS_MAX: usize = 300;
@@ -43,7 +42,7 @@ impl Answer {
 }
 
 /// Reads an answer.
-pub fn judge(tiktok: &TikTok, now_ms: u64, response: &Response) -> Judgement {
+pub fn judge(_: &TikTok, now_ms: u64, response: &Response) -> Judgement {
     let is_ok = (200..300).contains(&response.status);
     let Ok(answer) = serde_json::from_slice::<Answer>(&response.body) else {
         return match response.status {
@@ -55,20 +54,18 @@ pub fn judge(tiktok: &TikTok, now_ms: u64, response: &Response) -> Judgement {
     };
     match meaning(answer.code) {
         Meaning::Taken if is_ok => Judgement::all(response, &Verdict::Delivered),
-        Meaning::Credential => credential(tiktok, response, &answer),
+        Meaning::Credential => credential(response, &answer),
         Meaning::Throttled => throttled(now_ms, response),
         _ if response.status == 429 => throttled(now_ms, response),
-        Meaning::Refused => named(response, &answer).unwrap_or_else(|| refused(tiktok, response, &answer)),
+        Meaning::Refused => named(response, &answer).unwrap_or_else(|| refused(response, &answer)),
         Meaning::Trouble => Judgement::all(response, &Verdict::RetryAfterMs(None)),
         Meaning::Taken => Judgement::default(),
     }
 }
 
-/// The token is no good for an event source. One that an event named stops that event only.
-fn credential(tiktok: &TikTok, response: &Response, answer: &Answer) -> Judgement {
-    let id = Tag::read(&response.tag).event_source_id();
-    let is_of_settings = id.is_none() || tiktok.ids.contains(&id);
-    let verdict = if is_of_settings {
+/// The token is no good for an event source. One that only an event named stops that event only.
+fn credential(response: &Response, answer: &Answer) -> Judgement {
+    let verdict = if response.tag.is_empty() {
         Verdict::AuthExpired
     } else {
         Verdict::Reject(format!("{}, for the event_source_id of the event", answer.reason()))
@@ -95,15 +92,10 @@ fn named(response: &Response, answer: &Answer) -> Option<Judgement> {
     Some(Judgement { verdicts, ..Judgement::default() })
 }
 
-/// One event ends; several are sent again in parts. Their verdict here is that of the request, which is
-/// done with.
-fn refused(tiktok: &TikTok, response: &Response, answer: &Answer) -> Judgement {
-    let (tag, covers) = (Tag::read(&response.tag), &response.covers);
-    if covers.len() < 2 || tag.events.len() != covers.len() {
-        return Judgement::all(response, &Verdict::Reject(answer.reason()));
+/// One event ends; of several the host finds the culprit, by sending them in halves.
+fn refused(response: &Response, answer: &Answer) -> Judgement {
+    if response.covers.len() > 1 {
+        return Judgement::split();
     }
-    let events = if covers.len() > PART_EVENTS { PART_EVENTS } else { 1 };
-    let parts = tag.events.chunks(events).zip(covers.chunks(events));
-    let follow_ups = parts.flat_map(|(events, covers)| part(tiktok, tag.head, events, covers)).collect();
-    Judgement { follow_ups, ..Judgement::all(response, &Verdict::Delivered) }
+    Judgement::all(response, &Verdict::Reject(answer.reason()))
 }

@@ -3,7 +3,7 @@
 //! A request carries events of one event source, one id of it and one test code, so a batch is one
 //! request for each of these. The vendor refuses a whole request for one field of one event, so what it
 //! would refuse is mended or left out here, field by field. It answers 200 to nearly everything and says
-//! in the body's `code` what it means; the judge reads that, and takes a refused request apart.
+//! in the body's `code` what it means; the judge reads that, and has a refused request halved.
 //!
 //! Sources: business-api.tiktok.com/portal/docs (Events API 2.0) as the vendor's own code has it:
 //! github.com/tiktok/tiktok-business-api-sdk, github.com/tiktok/gtm-template-eapi, and the destinations
@@ -25,7 +25,6 @@ mod rules;
 mod settings;
 mod source;
 mod tables;
-mod tag;
 #[cfg(test)]
 mod tests;
 mod user;

@@ -1,11 +1,9 @@
 //! The vendor's bounds, its codes, and what it knows of each event.
 
-/// Bytes of a body with several events. The vendor takes 1,000 events in a request
-/// (portal/docs?id=1771100779668482); so many bytes hold fewer. Ours: a request's events stand in its
-/// tag too, and the host takes 65,536 bytes of tag (host/src/plugin/limits.rs).
-pub const SHARED_BYTES_MAX: usize = 65_000;
-/// Bytes of a body with one event. The vendor names no bound; this is what Tealium's connector keeps
-/// to. Source: docs.tealium.com/server-side-connectors/tiktok-events-connector.
+/// Events of a request. Source: portal/docs?id=1771100779668482.
+pub const EVENTS_MAX: usize = 1_000;
+/// Bytes of a body. The vendor names no bound; this is what Tealium's connector keeps to. Source:
+/// docs.tealium.com/server-side-connectors/tiktok-events-connector.
 pub const BODY_BYTES_MAX: usize = 1_000_000;
 /// Characters of an event's own name. Source: ads.tiktok.com/help/article/custom-events.
 pub const NAME_CHARACTERS_MAX: usize = 50;
@@ -18,9 +16,9 @@ pub const ASKING_IOS_VERSION: u64 = 14;
 /// The wait after "too many requests". Ours: the vendor names none, and counts by the second (1,000
 /// requests), the minute and the day. Source: portal/docs?id=1771100779668482, API limits.
 pub const THROTTLED_MS: u64 = 10_000;
-/// Events that a part of a refused request has, until parts have one. Ours: a request of 50 events
-/// with one that is wrong costs 15 more.
-pub const PART_EVENTS: usize = 8;
+/// Characters of an event source's id that a tag holds. Ours: ids have some twenty, and the host takes
+/// 65,536 bytes of tag (host/src/plugin/limits.rs).
+pub const TAG_CHARACTERS_MAX: usize = 100;
 
 /// What a code means for the request.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,5 +1,7 @@
 //! Where an event took place, and what all events of a request share.
 
+use std::borrow::Cow;
+
 use switchyard_sdk::prelude::*;
 
 use crate::members::Routing;
@@ -93,6 +95,13 @@ impl<'a> Route<'a> {
         let named = Source::named(own.event_source).or_else(|| Source::named(properties.event_source));
         let source = named.or_else(|| Source::of_setting(tiktok.event_source));
         Route { source: source.unwrap_or_else(|| Source::guessed(tiktok, event)), own, properties }
+    }
+
+    /// The id of the event source, when the event names one that no setting has.
+    pub fn foreign_id(&self, tiktok: &TikTok) -> Option<Cow<'a, str>> {
+        let id = self.own.event_source_id.filter(is_said)?.as_text()?;
+        let is_known = tiktok.ids.iter().flatten().any(|known| *known == id);
+        (!is_known).then_some(id)
     }
 
     /// Writes a body up to its list of events: what events must agree in to share a request. Source:

@@ -1,10 +1,10 @@
-//! What is too large to be written down as a case: the bounds of a request, each kept and gone beyond;
-//! and that a refused request is taken apart as it was put together.
+//! What cannot be written down as a case: the bounds of a request, each kept and gone beyond, and its
+//! tag.
 
 use serde_json::{Value, json};
 use switchyard_sdk::native;
 
-use crate::rules::{BODY_BYTES_MAX, PART_EVENTS, SHARED_BYTES_MAX};
+use crate::rules::{BODY_BYTES_MAX, EVENTS_MAX, TAG_CHARACTERS_MAX};
 use crate::settings::{Settings, TikTok};
 
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -38,11 +38,21 @@ fn text_for(bytes: usize) -> String {
 }
 
 #[test]
-fn events_share_a_body_of_65_kb() {
-    let half = text_for(SHARED_BYTES_MAX / 2);
+fn a_thousand_events_share_a_request() {
+    let counts = |events: usize| {
+        let events: Vec<Value> = (0..events).map(|number| event(number, "x")).collect();
+        requests(&planned(&events)).iter().map(|(events, _)| *events).collect::<Vec<usize>>()
+    };
+    assert_eq!(counts(EVENTS_MAX), [EVENTS_MAX]);
+    assert_eq!(counts(EVENTS_MAX + 1), [EVENTS_MAX, 1]);
+}
+
+#[test]
+fn events_share_a_body_of_1_mb() {
+    let half = text_for(BODY_BYTES_MAX / 2);
     let both = requests(&planned(&[event(1, &half), event(2, "x")]))[0].1 - 1;
-    let rest = SHARED_BYTES_MAX - both;
-    assert_eq!(requests(&planned(&[event(1, &half), event(2, &"x".repeat(rest))])), [(2, SHARED_BYTES_MAX)]);
+    let rest = BODY_BYTES_MAX - both;
+    assert_eq!(requests(&planned(&[event(1, &half), event(2, &"x".repeat(rest))])), [(2, BODY_BYTES_MAX)]);
     let beyond = planned(&[event(1, &half), event(2, &"x".repeat(rest + 1)), event(3, "x")]);
     assert_eq!(requests(&beyond).iter().map(|(events, _)| *events).collect::<Vec<usize>>(), [1, 2]);
     assert_eq!(beyond["fates"], json!([]));
@@ -60,31 +70,24 @@ fn an_event_alone_may_have_1_mb() {
 }
 
 #[test]
-fn a_refused_request_is_taken_apart_to_single_events() {
-    let tiktok = tiktok();
-    let events: Vec<Value> = (0..20).map(|number| event(number, "a,\n\"b\"")).collect();
-    let batch = native::batch(NOW_MS, &events);
-    let mut plan = switchyard_sdk::Plan::new();
-    crate::plan(&tiktok, &batch, &mut plan);
-    let mut pending = plan.finish(batch).requests;
-    let mut single = Vec::new();
-    let mut requests = 0;
-    while let Some(request) = pending.pop() {
-        requests += 1;
-        let body: Value = serde_json::from_slice(&request.body).unwrap();
-        assert_eq!(body["data"].as_array().unwrap().len(), request.covers.len());
-        assert_eq!(request.key, "track");
-        let response = native::response(200, r#"{"code":40002,"message":"bad"}"#, &request.covers, &request.tag);
-        let judgement = crate::judge(&tiktok, NOW_MS, &response);
-        if judgement.follow_ups.is_empty() {
-            let id = body["data"][0]["event_id"].as_str().unwrap().to_string();
-            assert_eq!(id, format!("m-{:03}", request.covers[0]));
-            single.push(id);
-        }
-        assert!(judgement.follow_ups.iter().all(|part| part.covers.len() <= PART_EVENTS));
-        pending.extend(judgement.follow_ups);
-    }
-    assert_eq!((single.len(), requests), (20, 1 + 20_usize.div_ceil(PART_EVENTS) + 20));
+fn a_tag_is_the_id_that_no_setting_has() {
+    let check = |id: &Value, wanted: &str| {
+        let mut event = event(1, "x");
+        event["integrations"] = json!({"TikTok": {"event_source_id": id}});
+        let batch = native::batch(NOW_MS, &[event]);
+        let mut plan = switchyard_sdk::Plan::new();
+        crate::plan(&tiktok(), &batch, &mut plan);
+        let requests = plan.finish(batch).requests;
+        assert_eq!(String::from_utf8_lossy(&requests[0].tag), wanted, "{id}");
+    };
+    check(&Value::Null, "");
+    check(&json!(" "), "");
+    check(&json!("P"), "");
+    check(&json!("P2"), "P2");
+    check(&json!(7001), "7001");
+    check(&json!("a\"b\u{e9}"), "a\"b\u{e9}");
+    check(&json!("x".repeat(TAG_CHARACTERS_MAX)), &"x".repeat(TAG_CHARACTERS_MAX));
+    check(&json!("x".repeat(70_000)), &"x".repeat(TAG_CHARACTERS_MAX));
 }
 
 #[test]
