@@ -13,15 +13,15 @@ use super::end::{End, NewStored};
 use super::guest::Guests;
 use super::lanes::{self, Lanes};
 use super::limiter::{Limiter, Load};
-use super::live::{Live, Step};
+use super::live::Live;
 use super::no_token;
 use super::payload::{Payload, StoredPlan, StoredSend};
 use super::retry::{self, Next, Tries};
+use super::story::shown;
 use super::verdict::{self, Reading};
-use crate::plugin::fault::PluginFault;
 use crate::plugin::manifest::Order;
-use crate::plugin::plan::{Fate, Judgement, Request, Response, Verdict};
-use crate::queue::{Death, Delivery, Lane, Note, Outcome};
+use crate::plugin::plan::{Judgement, Request, Response, Verdict};
+use crate::queue::{Delivery, Lane, Outcome};
 use crate::send::auth;
 use crate::send::client::{Answer, Outgoing, SendError};
 
@@ -32,9 +32,6 @@ const SPLIT_REQUESTS_MIN: u32 = 64;
 
 /// Follow-ups of one planned request. Source: the contract (wit).
 const STEPS_MAX: u8 = 4;
-
-/// Bytes of an answer that are kept with a dead letter or a note.
-const ANSWER_SHOWN_BYTES: usize = 1_024;
 
 /// What the attempts of one destination share.
 pub struct Attempts {
@@ -397,205 +394,6 @@ impl Attempts {
         self.tell(deliveries, covers.clone(), "retry", work, answer, detail);
         End { notes: vec![(covers, note)], stored: vec![stored], ..End::default() }
     }
-
-    /// Plans the two halves of a refused request again, for that request only.
-    async fn halves(&self, deliveries: &[Delivery], work: &Work) -> (Vec<Work>, End) {
-        let covers = positions(&work.request);
-        let mut halves = Vec::new();
-        let mut end = End::default();
-        for half in covers.chunks(covers.len().div_ceil(2)) {
-            let (works, planned) = self.plan_again(deliveries, half, Some(&work.origin_key), work.tries).await;
-            halves.extend(works);
-            end.join(planned);
-        }
-        (halves, end)
-    }
-
-    /// Plans some of the deliveries again; only requests of `key` are kept, when it is given.
-    pub async fn plan_again(
-        &self,
-        deliveries: &[Delivery],
-        covers: &[usize],
-        key: Option<&str>,
-        tries: Tries,
-    ) -> (Vec<Work>, End) {
-        let events = covers.iter().map(|at| deliveries[*at].event.clone()).collect();
-        let planned = self.guests.plan(&self.guest, (self.now)(), events).await;
-        let mut end = End::default();
-        let mut spoken_of = vec![false; covers.len()];
-        for (position, fate) in planned.fates {
-            spoken_of[position as usize] = true;
-            end.join(self.fate(deliveries, covers[position as usize], fate));
-        }
-        for (position, fault) in planned.faults {
-            spoken_of[position as usize] = true;
-            end.join(self.fault(deliveries, covers[position as usize], &fault));
-        }
-        let mut works = Vec::new();
-        for mut request in planned.requests {
-            if key.is_some_and(|key| request.key != key) {
-                continue;
-            }
-            for cover in &mut request.covers {
-                spoken_of[*cover as usize] = true;
-                *cover = covers[*cover as usize] as u32;
-            }
-            works.push(Work { tries, ..Work::new(request) });
-        }
-        for (at, _) in covers.iter().zip(&spoken_of).filter(|(_, spoken_of)| !**spoken_of) {
-            let death = Death {
-                reason: "plugin_fault".to_string(),
-                detail: format!("planned again, the plugin made no request `{}`", key.unwrap_or_default()),
-                attempts: tries.attempts,
-                revision: self.revision(),
-                request: None,
-                answer: None,
-            };
-            end.join(End::all([*at], Outcome::Dead(death)));
-        }
-        (works, end)
-    }
-
-    /// The end of an event that gets no request.
-    pub fn fate(&self, deliveries: &[Delivery], at: usize, fate: Fate) -> End {
-        match fate {
-            Fate::Skip(reason) => {
-                let note = self.plain_note("filtered", reason.clone());
-                self.tell_plain(deliveries, at, "filtered", &reason);
-                let mut end = End::all([at], Outcome::Filtered { reason: format!("plugin: {reason}") });
-                end.notes.push((vec![at], note));
-                end
-            }
-            Fate::Reject(reason) => self.planned_dead(deliveries, at, "rejected_by_plugin", reason),
-            Fate::DeferUntilMs(due_ms) => {
-                self.tell_plain(deliveries, at, "deferred", "");
-                let note = self.plain_note("deferred", format!("until {due_ms}"));
-                let payload = Payload::replay();
-                End {
-                    stored: vec![NewStored { payload, due_ms, covers: vec![at], lanes: Vec::new() }],
-                    notes: vec![(vec![at], note)],
-                    ..End::default()
-                }
-            }
-        }
-    }
-
-    /// The end of an event at which the plugin failed.
-    pub fn fault(&self, deliveries: &[Delivery], at: usize, fault: &PluginFault) -> End {
-        tracing::warn!(destination = %self.active.destination.id, plugin = %self.active.destination.plugin,
-            message_id = %deliveries[at].event.message_id, %fault, "the plugin failed at an event");
-        let end = self.planned_dead(deliveries, at, "plugin_fault", fault.to_string());
-        End { exhausted: u32::from(fault.is_exhaustion()), ..end }
-    }
-
-    fn planned_dead(&self, deliveries: &[Delivery], at: usize, why: &str, detail: String) -> End {
-        let note = self.plain_note("dead", format!("{why}: {detail}"));
-        self.tell_plain(deliveries, at, "dead", &detail);
-        let death = Death {
-            reason: why.to_string(),
-            detail,
-            attempts: 0,
-            revision: self.revision(),
-            request: None,
-            answer: None,
-        };
-        let mut end = End::all([at], Outcome::Dead(death));
-        end.notes.push((vec![at], note));
-        end
-    }
-
-    fn dead(&self, deliveries: &[Delivery], work: &Work, death: Death) -> End {
-        self.dead_of(deliveries, work, positions(&work.request), death)
-    }
-
-    fn dead_of(&self, deliveries: &[Delivery], work: &Work, covers: Vec<usize>, death: Death) -> End {
-        let detail = format!("{}: {}", death.reason, death.detail);
-        let note = self.note("dead", work, None, detail.clone());
-        self.tell(deliveries, covers.clone(), "dead", work, None, detail);
-        let mut end = End::all(covers.clone(), Outcome::Dead(death));
-        end.notes.push((covers, note));
-        end
-    }
-
-    fn death(&self, reason: &str, detail: String, work: &Work, answer: Option<&Answer>) -> Death {
-        Death {
-            reason: reason.to_string(),
-            detail: self.without_secrets(detail),
-            attempts: work.tries.attempts + 1,
-            revision: self.revision(),
-            request: Some(self.request_line(&work.request)),
-            answer: answer.map(|answer| self.without_secrets(shown(answer))),
-        }
-    }
-
-    fn note(&self, step: &str, work: &Work, answer: Option<&Answer>, detail: String) -> Note {
-        Note {
-            request: self.request_line(&work.request),
-            status: answer.map_or(0, |answer| answer.status),
-            took_ms: answer.map_or(0, |answer| answer.took_ms),
-            ..self.plain_note(step, detail)
-        }
-    }
-
-    fn plain_note(&self, step: &str, detail: String) -> Note {
-        Note {
-            at_ms: (self.now)(),
-            step: step.to_string(),
-            revision: self.guest.revision.short_digest().to_string(),
-            request: String::new(),
-            status: 0,
-            took_ms: 0,
-            detail: self.without_secrets(detail),
-        }
-    }
-
-    fn tell(
-        &self,
-        deliveries: &[Delivery],
-        covers: Vec<usize>,
-        step: &'static str,
-        work: &Work,
-        answer: Option<&Answer>,
-        detail: String,
-    ) {
-        self.live.tell(|| Step {
-            at_ms: (self.now)(),
-            destination: self.active.destination.id.0.clone(),
-            message_ids: covers.iter().map(|at| deliveries[*at].event.message_id.to_string()).collect(),
-            step,
-            request: self.request_line(&work.request),
-            status: answer.map_or(0, |answer| answer.status),
-            took_ms: answer.map_or(0, |answer| answer.took_ms),
-            detail: self.without_secrets(detail),
-        });
-    }
-
-    fn tell_plain(&self, deliveries: &[Delivery], at: usize, step: &'static str, detail: &str) {
-        self.live.tell(|| Step {
-            at_ms: (self.now)(),
-            destination: self.active.destination.id.0.clone(),
-            message_ids: vec![deliveries[at].event.message_id.to_string()],
-            step,
-            request: String::new(),
-            status: 0,
-            took_ms: 0,
-            detail: self.without_secrets(detail.to_string()),
-        });
-    }
-
-    /// Method and URL as the plugin gave them: handles, never secrets.
-    fn request_line(&self, request: &Request) -> String {
-        format!("{} {}", request.method, request.url)
-    }
-
-    /// A vendor may repeat a secret in its answer.
-    fn without_secrets(&self, text: String) -> String {
-        self.guest.handles.hide_values(text)
-    }
-
-    fn revision(&self) -> String {
-        self.guest.revision.digest().to_string()
-    }
 }
 
 /// The covered events of a request, by what becomes of them.
@@ -634,20 +432,11 @@ fn load_of(sent: &Result<Answer, SendError>) -> Load {
 }
 
 /// What a request covers, as positions in the deliveries.
-fn positions(request: &Request) -> Vec<usize> {
+pub(super) fn positions(request: &Request) -> Vec<usize> {
     request.covers.iter().map(|cover| *cover as usize).collect()
 }
 
 /// The same request with its covers counted from 0, as a stored request's deliveries count.
 fn renumber(request: &Request) -> Request {
     Request { covers: (0..request.covers.len() as u32).collect(), ..request.clone() }
-}
-
-/// An answer in one line.
-fn shown(answer: &Answer) -> String {
-    let mut end = answer.body.len().min(ANSWER_SHOWN_BYTES);
-    while end > 0 && end < answer.body.len() && (answer.body[end] & 0xc0) == 0x80 {
-        end -= 1;
-    }
-    format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body[..end]).replace(['\n', '\r'], " "))
 }

@@ -25,9 +25,11 @@ pub mod live;
 mod no_token;
 pub mod pace;
 pub mod payload;
+mod replan;
 pub mod replayed;
 pub mod retry;
 pub mod runtime;
+mod story;
 pub mod verdict;
 
 #[cfg(test)]

@@ -1,0 +1,118 @@
+//! Planning deliveries again: the halves of a request that was refused as a whole, the events of a
+//! partial retry, and what becomes of events that get no request.
+
+use super::attempt::{Attempts, Work, positions};
+use super::end::{End, NewStored};
+use super::payload::Payload;
+use super::retry::Tries;
+use crate::plugin::fault::PluginFault;
+use crate::plugin::plan::Fate;
+use crate::queue::{Death, Delivery, Outcome};
+
+impl Attempts {
+    /// Plans the two halves of a refused request again, for that request only.
+    pub(super) async fn halves(&self, deliveries: &[Delivery], work: &Work) -> (Vec<Work>, End) {
+        let covers = positions(&work.request);
+        let mut halves = Vec::new();
+        let mut end = End::default();
+        for half in covers.chunks(covers.len().div_ceil(2)) {
+            let (works, planned) = self.plan_again(deliveries, half, Some(&work.origin_key), work.tries).await;
+            halves.extend(works);
+            end.join(planned);
+        }
+        (halves, end)
+    }
+
+    /// Plans some of the deliveries again; only requests of `key` are kept, when it is given.
+    pub async fn plan_again(
+        &self,
+        deliveries: &[Delivery],
+        covers: &[usize],
+        key: Option<&str>,
+        tries: Tries,
+    ) -> (Vec<Work>, End) {
+        let events = covers.iter().map(|at| deliveries[*at].event.clone()).collect();
+        let planned = self.guests.plan(&self.guest, (self.now)(), events).await;
+        let mut end = End::default();
+        let mut spoken_of = vec![false; covers.len()];
+        for (position, fate) in planned.fates {
+            spoken_of[position as usize] = true;
+            end.join(self.fate(deliveries, covers[position as usize], fate));
+        }
+        for (position, fault) in planned.faults {
+            spoken_of[position as usize] = true;
+            end.join(self.fault(deliveries, covers[position as usize], &fault));
+        }
+        let mut works = Vec::new();
+        for mut request in planned.requests {
+            if key.is_some_and(|key| request.key != key) {
+                continue;
+            }
+            for cover in &mut request.covers {
+                spoken_of[*cover as usize] = true;
+                *cover = covers[*cover as usize] as u32;
+            }
+            works.push(Work { tries, ..Work::new(request) });
+        }
+        for (at, _) in covers.iter().zip(&spoken_of).filter(|(_, spoken_of)| !**spoken_of) {
+            let death = Death {
+                reason: "plugin_fault".to_string(),
+                detail: format!("planned again, the plugin made no request `{}`", key.unwrap_or_default()),
+                attempts: tries.attempts,
+                revision: self.revision(),
+                request: None,
+                answer: None,
+            };
+            end.join(End::all([*at], Outcome::Dead(death)));
+        }
+        (works, end)
+    }
+
+    /// The end of an event that gets no request.
+    pub fn fate(&self, deliveries: &[Delivery], at: usize, fate: Fate) -> End {
+        match fate {
+            Fate::Skip(reason) => {
+                let note = self.plain_note("filtered", reason.clone());
+                self.tell_plain(deliveries, at, "filtered", &reason);
+                let mut end = End::all([at], Outcome::Filtered { reason: format!("plugin: {reason}") });
+                end.notes.push((vec![at], note));
+                end
+            }
+            Fate::Reject(reason) => self.planned_dead(deliveries, at, "rejected_by_plugin", reason),
+            Fate::DeferUntilMs(due_ms) => {
+                self.tell_plain(deliveries, at, "deferred", "");
+                let note = self.plain_note("deferred", format!("until {due_ms}"));
+                let payload = Payload::replay();
+                End {
+                    stored: vec![NewStored { payload, due_ms, covers: vec![at], lanes: Vec::new() }],
+                    notes: vec![(vec![at], note)],
+                    ..End::default()
+                }
+            }
+        }
+    }
+
+    /// The end of an event at which the plugin failed.
+    pub fn fault(&self, deliveries: &[Delivery], at: usize, fault: &PluginFault) -> End {
+        tracing::warn!(destination = %self.active.destination.id, plugin = %self.active.destination.plugin,
+            message_id = %deliveries[at].event.message_id, %fault, "the plugin failed at an event");
+        let end = self.planned_dead(deliveries, at, "plugin_fault", fault.to_string());
+        End { exhausted: u32::from(fault.is_exhaustion()), ..end }
+    }
+
+    fn planned_dead(&self, deliveries: &[Delivery], at: usize, why: &str, detail: String) -> End {
+        let note = self.plain_note("dead", format!("{why}: {detail}"));
+        self.tell_plain(deliveries, at, "dead", &detail);
+        let death = Death {
+            reason: why.to_string(),
+            detail,
+            attempts: 0,
+            revision: self.revision(),
+            request: None,
+            answer: None,
+        };
+        let mut end = End::all([at], Outcome::Dead(death));
+        end.notes.push((vec![at], note));
+        end
+    }
+}
