@@ -1,4 +1,4 @@
-//! Meta Conversions API: /v25.0/<dataset>/events takes a request whole or not at all, and answers with
+//! Meta Conversions API: `/v25.0/<dataset>/events` takes a request whole or not at all, and answers with
 //! the Graph API's errors.
 //!
 //! Some texts stand for what only time could show: a token that begins with `expired` or `forbidden`,
