@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use switchyard_tests::daemon::Daemon;
 use switchyard_tests::expect::{SOON, all_arrived, assert_balanced, eventually};
 use switchyard_tests::setup::{Destination, Setup};
-use switchyard_tests::shop;
 use switchyard_tests::stand_in::{Recorded, StandIn};
+use switchyard_tests::{paths, shop, wasm};
 
 const NEIGHBOURS: usize = 12;
 
@@ -94,6 +94,29 @@ fn a_judge_that_asks_for_follow_ups_without_end() {
     let detail = letters[0]["death"]["detail"].as_str().unwrap_or_default();
     assert!(detail.contains("follow-ups"), "{letters}");
     assert_balanced(&daemon.counters("shop/guest"));
+}
+
+/// A plugin that hangs at its settings is refused at the start; its events wait for a better one.
+#[test]
+fn a_guest_that_spins_or_traps_over_its_settings() {
+    for revision in [b"hostile-revision-S", b"hostile-revision-T"] {
+        let vendors = StandIn::start();
+        let mut daemon = Daemon::prepare(Setup::shop([
+            Destination::hostile("guest", &vendors.url(), "honest"),
+            Destination::webhook("webhook", &vendors.url()),
+        ]));
+        let good = std::fs::read(paths::plugin("hostile")).expect("it is built");
+        daemon.put_plugin("hostile", &wasm::patched(&good, b"hostile-revision-A", revision));
+        daemon.restart();
+        daemon.accept(&[shop::padded("one", 400), shop::padded("two", 400)]);
+        eventually("the other destination has all", SOON, || daemon.counter("shop/webhook", "delivered") == 2);
+        assert_eq!(daemon.counter("shop/guest", "waiting"), 2);
+        eventually("status says why", SOON, || daemon.counters("shop/guest")["state"] == "waiting for the plugin");
+        assert!(daemon.log().contains("shop/guest"), "the log names the destination");
+        daemon.put_plugin("hostile", &good);
+        eventually("what waited is delivered", SOON, || daemon.counter("shop/guest", "delivered") == 2);
+        assert_balanced(&daemon.counters("shop/guest"));
+    }
 }
 
 #[test]
