@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use switchyard_tests::daemon::Daemon;
 use switchyard_tests::expect::{SOON, all_arrived, assert_balanced, eventually};
 use switchyard_tests::setup::{Destination, Setup};
-use switchyard_tests::shop;
 use switchyard_tests::stand_in::{Recorded, StandIn};
+use switchyard_tests::{paths, shop, wasm};
 
 const NEIGHBOURS: usize = 12;
 
@@ -38,6 +38,13 @@ fn check(mode: &str) {
     let letter = &letters.as_array().expect("a list")[0];
     assert_eq!(letter["message_id"], "culprit", "{mode}: {letters}");
     assert!(letter["death"]["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{mode}: {letters}");
+    assert!(!letters.to_string().contains("planted-hostile-secret"), "{mode}: {letters}");
+    let log = daemon.log();
+    if letter["death"]["reason"] == "plugin_fault" {
+        let named = |line: &str| ["shop/guest", "hostile", "culprit"].iter().all(|name| line.contains(name));
+        assert!(log.lines().any(named), "{mode}: the log names destination, plugin and event");
+    }
+    assert!(!log.contains("planted-hostile-secret"), "{mode}");
     assert_balanced(&daemon.counters("shop/guest"));
     assert_balanced(&daemon.counters("shop/webhook"));
 }
@@ -53,6 +60,63 @@ fn check_judge(mode: &str) {
     eventually("both are delivered", SOON, || daemon.counter("shop/guest", "delivered") == 2);
     assert_eq!(vendors.requests().len(), 2, "{mode}: nothing is sent twice");
     assert_balanced(&daemon.counters("shop/guest"));
+}
+
+/// What comes after a time-out waits in the queue, and is probed with one at a time.
+#[test]
+fn a_guest_that_always_spins_opens_its_breaker() {
+    let vendors = StandIn::start();
+    let guest = Destination::hostile("guest", &vendors.url(), "always-spin").delivery("breaker_failures", 1);
+    let daemon = Daemon::start(
+        Setup::shop([guest, Destination::webhook("webhook", &vendors.url())]).section("[guests]\ncall_ms_max = 300\n"),
+    );
+    daemon.accept(&[shop::padded("one", 400)]);
+    daemon.wait_for_log("the circuit breaker is open");
+    eventually("status says so", SOON, || daemon.counters("shop/guest")["state"] == "failing");
+    daemon.accept(&[shop::padded("two", 400), shop::padded("three", 400)]);
+    eventually("each was tried", SOON, || daemon.counter("shop/guest", "dead") == 3);
+    eventually("the other destination has all", SOON, || daemon.counter("shop/webhook", "delivered") == 3);
+    assert_eq!(vendors.requests_to("/webhook-guest").len(), 0);
+    assert_balanced(&daemon.counters("shop/guest"));
+}
+
+/// A judge that never has enough costs its own event.
+#[test]
+fn a_judge_that_asks_for_follow_ups_without_end() {
+    let vendors = StandIn::start();
+    let daemon = Daemon::start(Setup::shop([Destination::hostile("guest", &vendors.url(), "judge-follow-ups")]));
+    let culprit = json!({"type": "track", "event": "Culprit", "userId": "u", "messageId": "culprit"});
+    daemon.accept(&[culprit, shop::padded("neighbour", 400)]);
+    eventually("the neighbour is delivered", SOON, || daemon.counter("shop/guest", "delivered") == 1);
+    eventually("the culprit is dead", SOON, || daemon.counter("shop/guest", "dead") == 1);
+    assert_eq!(vendors.requests().len(), 1 + 1 + 4, "the neighbour, the culprit, and four steps");
+    let letters = daemon.cli_json(&["dead-letters", "list"]);
+    let detail = letters[0]["death"]["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("follow-ups"), "{letters}");
+    assert_balanced(&daemon.counters("shop/guest"));
+}
+
+/// A plugin that hangs at its settings is refused at the start; its events wait for a better one.
+#[test]
+fn a_guest_that_spins_or_traps_over_its_settings() {
+    for revision in [b"hostile-revision-S", b"hostile-revision-T"] {
+        let vendors = StandIn::start();
+        let mut daemon = Daemon::prepare(Setup::shop([
+            Destination::hostile("guest", &vendors.url(), "honest"),
+            Destination::webhook("webhook", &vendors.url()),
+        ]));
+        let good = std::fs::read(paths::plugin("hostile")).expect("it is built");
+        daemon.put_plugin("hostile", &wasm::patched(&good, b"hostile-revision-A", revision));
+        daemon.restart();
+        daemon.accept(&[shop::padded("one", 400), shop::padded("two", 400)]);
+        eventually("the other destination has all", SOON, || daemon.counter("shop/webhook", "delivered") == 2);
+        assert_eq!(daemon.counter("shop/guest", "waiting"), 2);
+        eventually("status says why", SOON, || daemon.counters("shop/guest")["state"] == "waiting for the plugin");
+        assert!(daemon.log().contains("shop/guest"), "the log names the destination");
+        daemon.put_plugin("hostile", &good);
+        eventually("what waited is delivered", SOON, || daemon.counter("shop/guest", "delivered") == 2);
+        assert_balanced(&daemon.counters("shop/guest"));
+    }
 }
 
 #[test]
@@ -113,6 +177,41 @@ fn a_guest_whose_output_is_huge() {
 #[test]
 fn a_guest_whose_covers_are_out_of_range() {
     check("range");
+}
+
+#[test]
+fn a_guest_that_covers_an_event_twice() {
+    check("covers-twice");
+}
+
+#[test]
+fn a_guest_with_the_fate_of_an_event_that_is_not_there() {
+    check("fate-range");
+}
+
+#[test]
+fn a_guest_with_a_user_in_its_url() {
+    check("user-info");
+}
+
+#[test]
+fn a_guest_that_puts_a_secret_into_the_path() {
+    check("secret-in-path");
+}
+
+#[test]
+fn a_guest_that_puts_a_secret_into_a_header_of_its_own() {
+    check("secret-in-header");
+}
+
+#[test]
+fn a_guest_that_sends_a_secret_to_another_host() {
+    check("secret-elsewhere");
+}
+
+#[test]
+fn a_judge_that_says_two_things_of_an_event() {
+    check_judge("judge-twice");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::config::{Config, Destination, Pipeline};
 use crate::delivery::active::{Active, ActiveGuest, missing_grants};
 use crate::delivery::runtime::{Runtime, RuntimeStatus, Shared};
 use crate::meter::{GuestMeter, Meters};
+use crate::plugin::fault::PluginError;
 use crate::plugin::handles::HandleKey;
 use crate::plugin::host::PluginHost;
 use crate::plugin::revision::Revision;
@@ -68,6 +69,23 @@ impl Destinations {
         let mut active = Active::new(destination.clone(), Ok(guest), self.tokens_of(destination));
         active.client = active.client.with_meter(self.meters.attempts(&destination.id));
         Ok(Arc::new(active))
+    }
+
+    /// As [`Destinations::ready`], for the daemon's start: a plugin that does not refuse its settings but
+    /// hangs or traps over them keeps nobody else from starting. Its destination waits for a better one.
+    pub async fn ready_or_waiting(
+        &self,
+        destination: &Arc<Destination>,
+        revision: Option<&Arc<Revision>>,
+    ) -> anyhow::Result<Arc<Active>> {
+        match self.ready(destination, revision).await {
+            Err(error) if matches!(error.downcast_ref(), Some(PluginError::Fault(_))) => {
+                let trouble =
+                    format!("the plugin `{}` fails over its settings: {}", destination.plugin, error.root_cause());
+                Ok(Arc::new(Active::new(destination.clone(), Err(trouble), self.tokens_of(destination))))
+            }
+            ready => ready,
+        }
     }
 
     fn tokens_of(&self, destination: &Destination) -> Arc<Tokens> {

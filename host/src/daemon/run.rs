@@ -194,11 +194,11 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
     let mut destinations = Destinations::new(shared, host, handle_key);
     for (pipeline, destination) in config.destinations() {
         let active = destinations
-            .ready(destination, plugins.get(&destination.plugin))
+            .ready_or_waiting(destination, plugins.get(&destination.plugin))
             .await
             .with_context(|| format!("{}:{}", config.path.display(), destination.line))?;
         if let Some(trouble) = &active.trouble {
-            tracing::warn!(destination = %destination.id, "{trouble}: its events wait until it is");
+            tracing::warn!(destination = %destination.id, "{trouble}; its events wait for a plugin that works");
         }
         destinations.start(&store, pipeline, active, config.drain_grace_ms).await?;
     }

@@ -11,7 +11,7 @@ use wasmtime::component::Component;
 use super::aot::{AotCache, hex};
 use super::build::component_bytes;
 use super::engine::Sandbox;
-use super::fault::PluginError;
+use super::fault::{PluginError, PluginFault};
 use super::fixtures;
 use super::handles::{HandleKey, Handles};
 use super::manifest::read_manifest;
@@ -92,9 +92,10 @@ impl PluginHost {
     ) -> Result<(String, Handles), PluginError> {
         let (hidden, handles) = revision.schema().hide(settings, destination, key)?;
         let text = hidden.to_string();
-        revision.try_settings(&text).map_err(|fault| {
+        revision.try_settings(&text).map_err(|fault| match fault {
             // The plugin's message may hold a handle; it never holds a value.
-            PluginError::Settings(fault.to_string())
+            PluginFault::ConfigureRefused(_) => PluginError::Settings(fault.to_string()),
+            fault => PluginError::Fault(fault),
         })?;
         Ok((text, handles))
     }
