@@ -22,6 +22,7 @@ cargo xtask COMMAND
   demo          the daemon, vendors that stand in, and a shop's events, live
   demo --once   the same, ending when every event has its final outcome
   bench         the table of figures, also written to target/bench.json
+  catalogue     host/docs/catalogue.md, from the plugins' manifests
   clients       the SDK packages that the tests drive, into target/clients
 ";
 
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
 fn run(words: &[&str]) -> Result<(), Failure> {
     match words {
         ["build"] => build::all(),
+        ["catalogue"] => build::host().and_then(|()| build::run_binary("catalogue", &[])),
         ["clients"] => clients::install(),
         ["test"] => checks::all(),
         ["soak"] => suite::soak(),
