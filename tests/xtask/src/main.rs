@@ -21,6 +21,7 @@ cargo xtask COMMAND
   soak          the storms and scale tests at their stated size
   demo          the daemon, vendors that stand in, and a shop's events, live
   demo --once   the same, ending when every event has its final outcome
+  demo --example NAME   the same with examples/pipelines/NAME: shop or saas
   bench         the table of figures, also written to target/bench.json
   catalogue     host/docs/catalogue.md, from the plugins' manifests
   clients       the SDK packages that the tests drive, into target/clients
