@@ -101,6 +101,18 @@ impl Daemon {
     /// examples/quickstart, through the variables that its configuration takes; starts nothing. With
     /// a directory given, the data stays there.
     pub fn quickstart(ingest: SocketAddr, admin: SocketAddr, sink: &str, directory: Option<PathBuf>) -> Daemon {
+        Daemon::example("quickstart", ingest, admin, sink, directory)
+    }
+
+    /// As [`Daemon::quickstart`], with another folder of examples/ whose configuration takes the same
+    /// variables.
+    pub fn example(
+        example: &str,
+        ingest: SocketAddr,
+        admin: SocketAddr,
+        sink: &str,
+        directory: Option<PathBuf>,
+    ) -> Daemon {
         let home = match directory {
             Some(directory) => Home::Kept(directory),
             None => Home::Temporary(tempfile::tempdir().expect("a directory for the daemon")),
@@ -108,7 +120,7 @@ impl Daemon {
         let mut daemon = Daemon {
             child: None,
             home,
-            config: paths::root().join("examples/quickstart/switchyard.toml"),
+            config: paths::root().join("examples").join(example).join("switchyard.toml"),
             ingest,
             admin,
             environment: Vec::new(),

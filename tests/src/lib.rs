@@ -4,6 +4,7 @@
 //! Everything here works from the outer edge: HTTP in, HTTP out, files on disk, the daemon's own
 //! command line. Nothing here looks into the daemon.
 
+pub mod catalogue;
 pub mod cli;
 pub mod clients;
 pub mod daemon;

@@ -3,8 +3,8 @@
 use switchyard_sdk::name::lookup;
 use switchyard_sdk::prelude::*;
 
+use crate::condition::Condition;
 use crate::fields::Path;
-use crate::pattern::Pattern;
 use crate::rules::{EVENTS, said_of};
 use crate::slack::{Rule, Slack};
 use crate::template::Template;
@@ -61,14 +61,14 @@ pub fn choose<'s>(slack: &'s Slack, event: &Event<'_>, now_ms: u64) -> Result<Ch
 fn fits(rule: &Rule, event: &Event<'_>, kind: Kind, name: Option<&str>) -> bool {
     rule.kind == kind
         && rule.event.as_ref().is_none_or(|pattern| name.is_some_and(|name| pattern.fits(name)))
-        && rule.only_where.iter().all(|(path, pattern)| holds(path, pattern, event))
+        && rule.only_where.iter().all(|(path, condition)| holds(path, condition, event))
 }
 
-/// Whether the value at a path fits, or one of a list.
-fn holds(path: &Path, pattern: &Pattern, event: &Event<'_>) -> bool {
+/// Whether the value at a path is so, or one of a list.
+fn holds(path: &Path, condition: &Condition, event: &Event<'_>) -> bool {
     let value = path.find(event);
-    let fits = |value: Value<'_>| value.as_text().is_some_and(|text| pattern.fits(&text));
-    if value.is_array() { value.children().any(fits) } else { fits(value) }
+    let is_so = |value: Value<'_>| value.as_text().is_some_and(|text| condition.holds(&text));
+    if value.is_array() { value.children().any(is_so) } else { is_so(value) }
 }
 
 fn default_text<'s>(slack: &'s Slack, kind: Kind, name: Option<&str>) -> &'s Template {

@@ -12,6 +12,7 @@
 //! RudderStack.
 
 mod choice;
+mod condition;
 mod fields;
 mod judge;
 mod message;

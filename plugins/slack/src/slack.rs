@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use switchyard_sdk::prelude::*;
 
+use crate::condition::Condition;
 use crate::fields::Path;
 use crate::pattern::Pattern;
 use crate::rules::{Said, TEXTS};
@@ -25,7 +26,7 @@ pub struct Target {
 pub struct Rule {
     pub(crate) kind: Kind,
     pub(crate) event: Option<Pattern>,
-    pub(crate) only_where: Vec<(Path, Pattern)>,
+    pub(crate) only_where: Vec<(Path, Condition)>,
     /// None: the default.
     pub(crate) text: Option<Template>,
     /// Its place in the targets.
@@ -159,7 +160,7 @@ fn rule(message: &MessageSettings, target: usize) -> Result<Rule, String> {
     if message.event.is_some() && !message.kind.has_names() {
         return Err("event: this kind of event has no name; leave it out".to_string());
     }
-    let only_where = message.only_where.iter().map(|(path, text)| Ok((Path::read(path)?, Pattern::new(text))));
+    let only_where = message.only_where.iter().map(|(path, text)| Ok((Path::read(path)?, Condition::read(text)?)));
     Ok(Rule {
         kind: message.kind.kind(),
         event: message.event.as_deref().map(Pattern::new),
@@ -206,6 +207,7 @@ mod tests {
         check(json!({"messages": [{"kind": "identify", "event": "A"}]}), "messages.0.event: ");
         check(json!({"messages": [{"text": "{{x}}"}]}), "messages.0.text: {{x}} is no field");
         check(json!({"messages": [{"where": {"plan": "x"}}]}), "messages.0.where: {{plan}} is no field");
+        check(json!({"messages": [{"where": {"properties.total": "> x"}}]}), "messages.0.where: `> x`: a number");
         check(json!({"default_text": "[["}), "default_text: ");
         check(json!({"footer": "{{"}), "footer: ");
         check(json!({"shown_traits": ["a..b"]}), "shown_traits: ");

@@ -21,7 +21,9 @@ cargo xtask COMMAND
   soak          the storms and scale tests at their stated size
   demo          the daemon, vendors that stand in, and a shop's events, live
   demo --once   the same, ending when every event has its final outcome
+  demo --example NAME   the same with examples/pipelines/NAME: shop or saas
   bench         the table of figures, also written to target/bench.json
+  catalogue     host/docs/catalogue.md, from the plugins' manifests
   clients       the SDK packages that the tests drive, into target/clients
 ";
 
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
 fn run(words: &[&str]) -> Result<(), Failure> {
     match words {
         ["build"] => build::all(),
+        ["catalogue"] => build::host().and_then(|()| build::run_binary("catalogue", &[])),
         ["clients"] => clients::install(),
         ["test"] => checks::all(),
         ["soak"] => suite::soak(),
