@@ -35,7 +35,7 @@ const REMEMBERED_MAX: usize = 1_024;
 pub enum Conduct {
     /// In time, whatever it answered.
     InTime,
-    /// It ran into its deadline.
+    /// It ran into its deadline, or used up its memory, which takes long, too.
     OutOfTime,
 }
 

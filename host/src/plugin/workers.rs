@@ -132,7 +132,7 @@ impl Workers {
 
 fn conduct<T>(called: &Result<T, PluginFault>) -> Conduct {
     match called {
-        Err(PluginFault::Deadline { .. }) => Conduct::OutOfTime,
+        Err(fault) if fault.is_exhaustion() => Conduct::OutOfTime,
         _ => Conduct::InTime,
     }
 }
