@@ -359,8 +359,8 @@ impl Runtime {
                 let (attempts, deliveries, planned) = *planned;
                 self.launch(attempts, deliveries, planned).await
             }
-            TaskEnd::Carried(carried) => {
-                self.take_health(carried.health.clone());
+            TaskEnd::Carried(mut carried) => {
+                self.take_health(std::mem::take(&mut carried.health));
                 self.settle_carried(*carried).await
             }
         }

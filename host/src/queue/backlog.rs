@@ -5,6 +5,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::frame::FrameRow;
 use super::settle::Settling;
 use super::stored_frame;
 use super::{Backlog, DeliveryId, Note, StoreError};
@@ -62,17 +63,20 @@ fn oldest_beyond(settling: &Settling<'_, '_>, number: u32, bound: Backlog) -> Re
     let row = &settling.state.destination(number).row;
     let pipeline = settling.state.pipeline(row.pipeline);
     let cursor = row.progress.cursor;
-    // Mostly nothing waits, or too little to be too old: then nothing is read.
     if cursor >= pipeline.row.head {
         return Ok(None);
     }
     let is_large = settling.state.backlog_bytes(number) > bound.bytes_max;
+    let too_old = |frame: &FrameRow| frame.newest_ms.saturating_add(bound.age_ms_max) < settling.now_ms;
+    // No frame is older than the pipeline's oldest, which is in memory: mostly nothing is read.
+    if !is_large && pipeline.oldest_frame.as_ref().is_some_and(|oldest| !too_old(oldest)) {
+        return Ok(None);
+    }
     let Some((first_seq, frame)) = stored_frame::first_and_row_of(&settling.tables.directory, row.pipeline, cursor)?
     else {
         return Ok(None);
     };
-    let is_old = frame.newest_ms.saturating_add(bound.age_ms_max) < settling.now_ms;
-    Ok((is_large || is_old).then(|| first_seq + u64::from(frame.events)))
+    Ok((is_large || too_old(&frame)).then(|| first_seq + u64::from(frame.events)))
 }
 
 /// Settles as expired what waits before `end`. Answers how many there were.

@@ -153,3 +153,25 @@ async fn what_is_owed_outlives_its_frame() {
     let letters = dead_letters(&store, DeadFilter::default()).await;
     assert_eq!((letters[0].message_id.as_str(), letters[0].died_ms), ("a", START_MS + 5_000));
 }
+
+#[tokio::test]
+async fn what_waits_longer_than_the_backlog_may_expires_and_the_rest_is_handed_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = TestClock::new();
+    let store = RedbStore::open(&folder.path().join("queue.redb"), clock.options()).unwrap();
+    append(&store, "shop", &["a", "b"]).await;
+    let mut ga4 = feed(&store, "shop/ga4").await;
+    ga4.bound_backlog(Some(Backlog { bytes_max: u64::MAX, age_ms_max: 1_000 }));
+    clock.advance(1_000);
+    let mut young = new_event("shop", "c");
+    young.event.received_ms = START_MS + 1_000;
+    store.append(vec![young]).await.unwrap();
+    assert_eq!(status(&store, "shop/ga4").await.counters.expired, 0, "just within");
+    clock.advance(1);
+    let mut younger = new_event("shop", "d");
+    younger.event.received_ms = START_MS + 1_001;
+    store.append(vec![younger]).await.unwrap();
+    let now = status(&store, "shop/ga4").await;
+    assert_eq!((now.counters.expired, now.waiting), (2, 2));
+    assert_eq!(names(&drain(&mut ga4).await), ["c", "d"]);
+}
