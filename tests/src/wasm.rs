@@ -2,6 +2,9 @@
 
 use wasm_encoder::{Component, CustomSection};
 
+/// The custom section of the manifest.
+const MANIFEST: &str = "switchyard:manifest";
+
 /// The same plugin with one more custom section: other bytes, so another revision, and the same code.
 pub fn revision(plugin: &[u8], number: u64) -> Vec<u8> {
     let mut extra = Component::new();
@@ -31,6 +34,34 @@ pub fn patched(plugin: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     }
     assert!(found, "nothing to replace: {}", String::from_utf8_lossy(from));
     bytes
+}
+
+/// The same plugin with another manifest.
+///
+/// # Panics
+/// When it has none, or none that is JSON.
+pub fn with_manifest(plugin: &[u8], change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
+    let mut change = Some(change);
+    let mut changed = Component::HEADER.to_vec();
+    let mut at = Component::HEADER.len();
+    while at < plugin.len() {
+        let (size, after) = leb128(plugin, at + 1);
+        let end = after + size;
+        let (name_len, name_at) = if plugin[at] == 0 { leb128(plugin, after) } else { (0, after) };
+        if plugin[at] == 0 && &plugin[name_at..name_at + name_len] == MANIFEST.as_bytes() {
+            let mut manifest = serde_json::from_slice(&plugin[name_at + name_len..end]).expect("it is JSON");
+            change.take().expect("there is one manifest")(&mut manifest);
+            let mut section = Component::new();
+            let data = manifest.to_string().into_bytes();
+            section.section(&CustomSection { name: MANIFEST.into(), data: (&data[..]).into() });
+            changed.extend_from_slice(&section.finish()[Component::HEADER.len()..]);
+        } else {
+            changed.extend_from_slice(&plugin[at..end]);
+        }
+        at = end;
+    }
+    assert!(change.is_none(), "there is no manifest");
+    changed
 }
 
 /// The plugin for a version of the contract that this daemon does not know.

@@ -4,9 +4,11 @@
 //! the data directory, readable by its owner alone. Nothing here decides; it asks the daemon.
 
 mod letters;
+mod plugins;
 mod routes;
 mod token;
 mod upkeep;
 
+pub use plugins::SIGNATURE_HEADER;
 pub use routes::{handle, health};
 pub use token::{TOKEN_FILE, Token};

@@ -3,8 +3,10 @@
 mod admin_client;
 mod dead_letters;
 mod destinations;
+mod fetch;
 mod plugin;
 mod replay;
+mod rollout;
 mod status;
 mod tables;
 mod trace;

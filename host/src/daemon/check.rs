@@ -7,10 +7,11 @@ use crate::delivery::active::missing_grants;
 use crate::meter::Meters;
 use crate::plugin::handles::HandleKey;
 use crate::plugin::host::PluginHost;
+use crate::plugin::shelf::Shelf;
 
 use super::destinations::guest;
-use super::plugins::Plugins;
-use super::run::plugin_limits;
+use super::plugins::{Chosen, Plugins, noted_active};
+use super::run::{SHELF_DIRECTORY, plugin_limits};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -29,16 +30,21 @@ pub fn check(config: &Config) -> anyhow::Result<Report> {
 
 async fn report(config: &Config) -> anyhow::Result<Report> {
     let host = Arc::new(PluginHost::new(plugin_limits(config), None)?);
-    let mut plugins = Plugins::new(host.clone(), &config.plugin_directory);
-    for (_, revision) in plugins.look().await {
-        plugins.activate(revision);
+    let mut plugins = Plugins::new(host.clone(), &config.plugin_directory, &config.plugins);
+    for dropped in plugins.look().await {
+        plugins.choose(Chosen::only(dropped.revision));
+    }
+    let shelf_directory = config.data_directory.join(SHELF_DIRECTORY);
+    if shelf_directory.is_dir() {
+        let shelf = Shelf::open(host.clone(), &shelf_directory)?;
+        noted_active(&shelf, &shelf_directory).into_iter().for_each(|revision| plugins.choose(Chosen::only(revision)));
     }
     let refused = plugins.refused().map(|(path, why)| format!("{}: the plugin is refused: {why}", path.display()));
     let meters = Meters::default();
     let mut report = Report { mistakes: refused.collect(), ..Report::default() };
     for (_, destination) in config.destinations() {
         let place = format!("{}:{}: destination `{}`", config.path.display(), destination.line, destination.id);
-        let Some(revision) = plugins.get(&destination.plugin) else {
+        let Some(Chosen { stable: revision, .. }) = plugins.get(&destination.plugin) else {
             let known = plugins.ids().join(", ");
             let directory = config.plugin_directory.display();
             report.warnings.push(format!(
@@ -48,7 +54,7 @@ async fn report(config: &Config) -> anyhow::Result<Report> {
             continue;
         };
         if let Err(error) =
-            guest(&host, revision, destination, &HandleKey::fixed(), meters.guest(&destination.id, &destination.plugin))
+            guest(&host, revision, destination, &HandleKey::fixed(), &meters)
         {
             report.mistakes.push(format!("{place}: {error:#}"));
         }
