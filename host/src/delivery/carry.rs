@@ -58,12 +58,20 @@ pub async fn carry(
     let mut health = Health::default();
     let mut turns = Vec::new();
     let each = starts.into_iter().map(|start| carry_one(&attempts, &deliveries, start));
-    for (one_end, one_health, turn) in join_all(each).await {
+    for (one_end, one_health, turn) in all_of(each).await {
         end.join(one_end);
         health.join(one_health);
         turns.extend(turn);
     }
     Carried { origin, stood: Vec::new(), deliveries, end, health, turns }
+}
+
+/// All at once. Most groups have one request, which needs no list of futures.
+async fn all_of<F: Future>(mut each: impl ExactSizeIterator<Item = F>) -> Vec<F::Output> {
+    match each.len() {
+        1 => vec![each.next().expect("there is one").await],
+        _ => join_all(each).await,
+    }
 }
 
 /// Answers the turn, too, when something of the request has still to be sent.

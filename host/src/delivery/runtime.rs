@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::active::Active;
 use super::attempt::{Attempts, Health, Pause, Work};
@@ -100,7 +100,7 @@ enum Taken {
 
 /// What woke the loop.
 enum Wake {
-    Task(TaskEnd),
+    Task(Result<TaskEnd, JoinError>),
     Look,
     Stop,
 }
@@ -143,7 +143,12 @@ impl Runtime {
             let taken = self.take_new().await?;
             self.show_status();
             match self.wake(taken).await {
-                Wake::Task(task) => self.task_ended(task).await?,
+                Wake::Task(task) => {
+                    self.task_ended(task).await?;
+                    while let Some(task) = self.tasks.try_join_next() {
+                        self.task_ended(task).await?;
+                    }
+                }
                 Wake::Look => {}
                 Wake::Stop => break,
             }
@@ -192,14 +197,7 @@ impl Runtime {
             }
         };
         tokio::select! {
-            Some(task) = self.tasks.join_next(), if !self.tasks.is_empty() => match task {
-                Ok(task) => Wake::Task(task),
-                Err(error) => {
-                    // The deliveries of that task are handed out again at the next start.
-                    tracing::error!(destination = %self.active.borrow().destination.id, %error, "a delivery task failed");
-                    Wake::Look
-                }
-            },
+            Some(task) = self.tasks.join_next(), if !self.tasks.is_empty() => Wake::Task(task),
             () = self.feed.changed(taken == Taken::Left) => Wake::Look,
             () = timer => Wake::Look,
             Ok(()) = self.active.changed() => { self.active.mark_changed(); Wake::Look },
@@ -260,7 +258,7 @@ impl Runtime {
         }
         for (stored, deliveries) in self.feed.due(now_ms, max).await? {
             let carried = carry_stored(attempts.clone(), stored, deliveries);
-            self.tasks.spawn(async move { TaskEnd::Carried(Box::new(carried.await)) });
+            self.tasks.spawn(Box::pin(async move { TaskEnd::Carried(Box::new(carried.await)) }));
         }
         Ok(())
     }
@@ -352,14 +350,19 @@ impl Runtime {
         }))
     }
 
-    async fn task_ended(&mut self, task: TaskEnd) -> Result<(), StoreError> {
+    async fn task_ended(&mut self, task: Result<TaskEnd, JoinError>) -> Result<(), StoreError> {
         match task {
-            TaskEnd::Planned(planned) => {
+            // The deliveries of that task are handed out again at the next start.
+            Err(error) => {
+                tracing::error!(destination = %self.active.borrow().destination.id, %error, "a delivery task failed");
+                Ok(())
+            }
+            Ok(TaskEnd::Planned(planned)) => {
                 self.planning = false;
                 let (attempts, deliveries, planned) = *planned;
                 self.launch(attempts, deliveries, planned).await
             }
-            TaskEnd::Carried(mut carried) => {
+            Ok(TaskEnd::Carried(mut carried)) => {
                 self.take_health(std::mem::take(&mut carried.health));
                 self.settle_carried(*carried).await
             }
@@ -420,7 +423,7 @@ impl Runtime {
             let start = |request| self.start(&attempts, together, &own, Work::new(request));
             let starts: Vec<Start> = group.requests.into_iter().map(start).collect();
             let carried = carry(attempts.clone(), Origin::First, own, starts, End::default());
-            self.tasks.spawn(async move { TaskEnd::Carried(Box::new(carried.await)) });
+            self.tasks.spawn(Box::pin(async move { TaskEnd::Carried(Box::new(carried.await)) }));
         }
         Ok(())
     }
