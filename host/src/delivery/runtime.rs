@@ -396,6 +396,7 @@ impl Runtime {
         planned: Planned,
     ) -> Result<(), StoreError> {
         self.shared.live.tell(|| planned_step(&attempts, &deliveries, &planned));
+        let hopeless = planned.is_hopeless();
         let mut ended = Vec::new();
         let mut end = End::default();
         for (position, fate) in planned.fates {
@@ -405,6 +406,9 @@ impl Runtime {
         for (position, fault) in planned.faults {
             end.join(shifted(attempts.fault(&deliveries, position as usize, &fault), position as usize, ended.len()));
             ended.push(deliveries[position as usize].clone());
+        }
+        if hopeless {
+            end.failed = ended.len() as u32;
         }
         if !ended.is_empty() {
             self.settle(Origin::First, &ended, end).await?;
@@ -481,7 +485,7 @@ impl Runtime {
     }
 
     async fn settle(&mut self, origin: Origin, deliveries: &[Delivery], end: End) -> Result<(), StoreError> {
-        self.take_health(Health { failed: end.exhausted, ..Health::default() });
+        self.take_health(Health { failed: end.failed, ..Health::default() });
         let feed = &mut self.feed;
         let settlement = end::settlement(origin, deliveries, end, || feed.new_request_id());
         self.lock_lanes().follow(&settlement);
