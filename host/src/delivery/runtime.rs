@@ -119,7 +119,7 @@ impl Runtime {
         Runtime {
             shared,
             settler: feed.settler(),
-            lanes: Arc::new(Mutex::new(Lanes::new(feed.lanes()))),
+            lanes: Arc::new(Mutex::new(Lanes::new(feed.standing()))),
             feed,
             active,
             stop,
@@ -139,6 +139,7 @@ impl Runtime {
     pub async fn run(mut self, grace: Duration) -> Result<(), StoreError> {
         while !*self.stop.borrow_and_update() {
             self.take_up_active();
+            self.take_up_erased();
             self.take_due().await?;
             let taken = self.take_new().await?;
             self.show_status();
@@ -180,6 +181,15 @@ impl Runtime {
             self.pause = None;
             self.breaker = Breaker::default();
             self.not_before_ms = 0;
+        }
+    }
+
+    /// Requests that an erasing removed leave their lanes: nothing that comes has to wait for them.
+    fn take_up_erased(&mut self) {
+        let erased = self.feed.erased();
+        if !erased.is_empty() {
+            let mut lanes = self.lock_lanes();
+            erased.into_iter().for_each(|id| lanes.leave(id));
         }
     }
 
@@ -372,11 +382,6 @@ impl Runtime {
     /// Hands the settlement of what was carried over, and only then lets those go, or be stored, that
     /// wait in its lanes: so they are stored behind it.
     async fn settle_carried(&mut self, carried: Carried) -> Result<(), StoreError> {
-        {
-            let mut lanes = self.lock_lanes();
-            lanes.leave(&carried.stood);
-            carried.end.stored.iter().for_each(|stored| lanes.enter(&stored.lanes));
-        }
         self.settle(carried.origin, &carried.deliveries, carried.end).await?;
         drop(carried.turns);
         Ok(())
@@ -486,6 +491,7 @@ impl Runtime {
         self.take_health(Health { failed: end.failed, ..Health::default() });
         let feed = &mut self.feed;
         let settlement = end::settlement(origin, deliveries, end, || feed.new_request_id());
+        self.lock_lanes().follow(&settlement);
         self.settler.settle(settlement).await
     }
 
