@@ -47,7 +47,8 @@ impl Registry {
         let serve = |path: String, answer: Answer| {
             stand_in.program(u64::MAX, answer, move |request| request.path == path);
         };
-        stand_in.program(u64::MAX, unauthorized, move |request| request.path.starts_with("/v2/") && !has_token(request));
+        stand_in
+            .program(u64::MAX, unauthorized, move |request| request.path.starts_with("/v2/") && !has_token(request));
         serve(format!("/v2/team/guest/manifests/{digest}"), Answer::Bytes(manifest));
         serve(format!("/v2/team/guest/blobs/{layer}"), redirect);
         serve("/token".to_string(), Answer::Bytes(Bytes::from_static(b"{\"token\":\"anonymous\"}")));

@@ -10,9 +10,32 @@ use switchyard_tests::{paths, shop, wasm};
 
 /// What the guest does while it plans: all modes of tests/hostile.rs but those of the judge.
 const MODES: [&str; 26] = [
-    "spin", "recurse", "grow", "trap", "error", "million", "too-many", "huge", "range", "covers-twice", "fate-range",
-    "left-out", "both", "two-fates", "newline", "host-header", "elsewhere", "link-local", "user-info",
-    "secret-in-path", "secret-in-header", "secret-elsewhere", "nonsense-url", "nonsense-method", "honest", "always-spin",
+    "spin",
+    "recurse",
+    "grow",
+    "trap",
+    "error",
+    "million",
+    "too-many",
+    "huge",
+    "range",
+    "covers-twice",
+    "fate-range",
+    "left-out",
+    "both",
+    "two-fates",
+    "newline",
+    "host-header",
+    "elsewhere",
+    "link-local",
+    "user-info",
+    "secret-in-path",
+    "secret-in-header",
+    "secret-elsewhere",
+    "nonsense-url",
+    "nonsense-method",
+    "honest",
+    "always-spin",
 ];
 
 /// Modes of which the host only learns when the request is sent.
@@ -79,7 +102,8 @@ fn on_paper() {
     daemon.accept(&[shop::padded("one", 400), culprit(), shop::padded("two", 400)]);
     eventually("the other destination has all", SOON, || daemon.counter("shop/webhook", "delivered") == 3);
     eventually("the others have ended", SOON * 4, || {
-        MODES.iter().all(|mode| daemon.counter(&format!("shop/{mode}"), "waiting") == 0)
+        let mut tried = MODES.iter().filter(|mode| **mode != "always-spin");
+        tried.all(|mode| daemon.counter(&format!("shop/{mode}"), "waiting") == 0)
     });
     let sent = vendors.requests().len();
     let file = daemon.directory().join("next.wasm");

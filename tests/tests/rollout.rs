@@ -104,6 +104,38 @@ fn a_rollback_outlives_a_restart_and_the_inbox_does_not_bring_back_what_was_roll
 }
 
 #[test]
+fn settings_go_back_too_until_the_file_has_others() {
+    let vendors = StandIn::start();
+    let setup = |path: &str| {
+        let guest = Destination::hostile("guest", &vendors.url(), "none");
+        Setup::shop([guest.setting("endpoint", format!("{}/webhook-{path}", vendors.url()))])
+    };
+    let mut daemon = Daemon::start(setup("first"));
+    let send = |daemon: &Daemon, name: &str, path: &str| {
+        daemon.accept(&events(name, 1));
+        vendors.wait_until(path, SOON, |requests| {
+            requests.last().is_some_and(|last| last.path == format!("/webhook-{path}"))
+        });
+    };
+    send(&daemon, "one", "first");
+    daemon.write_config(&daemon.config_text(&setup("second")));
+    eventually("it is a step", SOON, || steps(&daemon, "hostile") == ["activated", "configured"]);
+    send(&daemon, "two", "second");
+    let said = daemon.cli(&["plugin", "rollback", "hostile"]);
+    assert!(said.contains("shop/guest has its earlier settings again"), "{said}");
+    send(&daemon, "three", "first");
+    daemon.end();
+    daemon.restart();
+    send(&daemon, "four", "first");
+    assert!(!daemon.cli_output(&["plugin", "rollback", "hostile"]).success, "there is nothing before that");
+    daemon.write_config(&daemon.config_text(&setup("third")));
+    eventually("it is a step", SOON, || steps(&daemon, "hostile").last().is_some_and(|step| step == "configured"));
+    send(&daemon, "five", "third");
+    let store = std::fs::read(daemon.data().join("store.redb")).expect("it is there");
+    assert!(!store.windows(22).any(|window| window == b"planted-hostile-secret"), "the store has handles");
+}
+
+#[test]
 fn the_inbox_is_taken_in_at_a_start_and_what_was_taken_in_needs_it_no_more() {
     let vendors = StandIn::start();
     let mut daemon = Daemon::start(guest(&vendors));
@@ -135,7 +167,9 @@ fn what_asks_for_more_waits_for_a_grant_and_says_why() {
     let path = file(&daemon, &greedy).display().to_string();
     let output = daemon.cli_output(&["plugin", "install", &path]);
     assert!(!output.success, "{}", output.all());
-    for says in ["elsewhere.example: Everything is copied there.", "secret` in the body", "The body needs it.", "--grant"] {
+    for says in
+        ["elsewhere.example: Everything is copied there.", "secret` in the body", "The body needs it.", "--grant"]
+    {
         assert!(output.all().contains(says), "{says}: {}", output.all());
     }
     daemon.put_plugin("hostile", &greedy);
@@ -221,10 +255,15 @@ fn some_users_go_to_a_canary_and_all_of_them_once_it_is_promoted() {
     daemon.restart();
     vendors.forget();
     let mut again = events("round-0", 200);
-    again.iter_mut().for_each(|event| event["messageId"] = json!(format!("again-{}", event["messageId"].as_str().unwrap_or_default())));
+    again.iter_mut().for_each(|event| {
+        event["messageId"] = json!(format!("again-{}", event["messageId"].as_str().unwrap_or_default()))
+    });
     daemon.accept(&again);
     vendors.wait_until("all arrive", SOON, |requests| requests.len() == 200);
-    assert!(both().iter().any(|letter| letter == "A") && both().iter().any(|letter| letter == "B"), "it is still on trial");
+    assert!(
+        both().iter().any(|letter| letter == "A") && both().iter().any(|letter| letter == "B"),
+        "it is still on trial"
+    );
     daemon.cli(&["plugin", "promote", "hostile"]);
     vendors.forget();
     daemon.accept(&events("promoted", 50));
@@ -244,12 +283,15 @@ fn a_bad_canary_goes_back_by_itself_and_costs_no_event() {
     let path = file(&daemon, &hostile('W')).display().to_string();
     daemon.cli(&["plugin", "install", &path, "--canary", "40"]);
     daemon.accept(&events("tried", 200));
-    eventually("it goes back by itself", SOON, || steps(&daemon, "hostile").last().is_some_and(|step| step == "rolled_back_by_itself"));
+    eventually("it goes back by itself", SOON, || {
+        steps(&daemon, "hostile").last().is_some_and(|step| step == "rolled_back_by_itself")
+    });
     assert_eq!(revision(&daemon, "hostile"), first);
     // What it has planned goes on with its bytes, and is read by its judge.
     vendors.heal();
     eventually("all are delivered", SOON, || daemon.counter("shop/guest", "delivered") == 200);
-    let tried_again = vendors.requests().into_iter().find(|request| request.accepted() && request.header("x-revision") == Some("W"));
+    let tried_again =
+        vendors.requests().into_iter().find(|request| request.accepted() && request.header("x-revision") == Some("W"));
     let id = tried_again.expect("some were tried again").json()["messageId"].as_str().unwrap_or_default().to_string();
     let steps = daemon.steps(&id);
     let last = steps.last().expect("it has steps");
@@ -267,7 +309,12 @@ fn a_shadow_shows_what_would_change_and_sends_nothing() {
     let path = file(&daemon, &hostile('B')).display().to_string();
     let output = daemon.cli_output(&["plugin", "install", &path, "--shadow", "10"]);
     assert!(output.success, "{}", output.all());
-    for says in ["10 events planned twice, 0 the same, 10 changed", "10 x requests.event.headers.x-revision changed", "- \"A\"", "+ \"B\""] {
+    for says in [
+        "10 events planned twice, 0 the same, 10 changed",
+        "10 x requests.event.headers.x-revision changed",
+        "- \"A\"",
+        "+ \"B\"",
+    ] {
         assert!(output.stdout.contains(says), "{says}: {}", output.stdout);
     }
     assert_eq!((revision(&daemon, "hostile"), vendors.requests().len()), (first, 20));
@@ -316,5 +363,8 @@ fn a_storm_of_revisions_under_load_loses_nothing() {
     });
     eventually("no dead letter is left", CATCH_UP, || daemon.cli_json(&["dead-letters", "list"]) == json!([]));
     assert_balanced(&daemon.counters("shop/guest"));
-    println!("{swaps} swaps, {rolled_back} of them rolled back by themselves; {} events, none lost", sent.acknowledged.len());
+    println!(
+        "{swaps} swaps, {rolled_back} of them rolled back by themselves; {} events, none lost",
+        sent.acknowledged.len()
+    );
 }

@@ -35,12 +35,10 @@ pub(super) async fn handle(daemon: Arc<Daemon>, rest: &[&str], request: Request<
         (&Method::GET, []) => http::json(StatusCode::OK, &daemon.plugins_status().await),
         (&Method::POST, []) => install(daemon, request).await,
         (&Method::POST, ["shadow"]) => shadow(daemon, request).await,
-        (&Method::GET, [plugin, "history"]) => {
-            match daemon.plugin_history(&percent_decoded(plugin)).await {
-                Ok(history) => http::json(StatusCode::OK, &history),
-                Err(error) => failure(StatusCode::NOT_FOUND, "unknown_plugin", &format!("{error:#}")),
-            }
-        }
+        (&Method::GET, [plugin, "history"]) => match daemon.plugin_history(&percent_decoded(plugin)).await {
+            Ok(history) => http::json(StatusCode::OK, &history),
+            Err(error) => failure(StatusCode::NOT_FOUND, "unknown_plugin", &format!("{error:#}")),
+        },
         (&Method::POST, [plugin, "grant"]) => answer(daemon.grant(&percent_decoded(plugin)).await),
         (&Method::POST, [plugin, "promote"]) => answer(daemon.promote(&percent_decoded(plugin)).await),
         (&Method::POST, [plugin, "rollback"]) => {

@@ -88,9 +88,11 @@ async fn from_registry(downloading: &Downloading<'_>, reference: &OciReference) 
     let mut answer = downloading.get(&url, &headers).await?;
     if answer.status == 401 {
         let challenge = answer.header("www-authenticate").unwrap_or_default();
-        let token_url = token_url(challenge).with_context(|| format!("{url} wants credentials: only public artifacts are fetched"))?;
+        let token_url = token_url(challenge)
+            .with_context(|| format!("{url} wants credentials: only public artifacts are fetched"))?;
         let token: Value = serde_json::from_slice(&good(&token_url, downloading.get(&token_url, &[]).await?)?)?;
-        let token = token["token"].as_str().or(token["access_token"].as_str()).context("the registry gives no token")?;
+        let token =
+            token["token"].as_str().or(token["access_token"].as_str()).context("the registry gives no token")?;
         headers.push(("authorization".to_string(), format!("Bearer {token}")));
         answer = downloading.get(&url, &headers).await?;
     }

@@ -73,7 +73,9 @@ pub(super) struct Which {
 
 fn percent(text: &str) -> Result<f64, String> {
     let share = text.strip_suffix('%').unwrap_or(text).parse::<f64>().ok();
-    share.filter(|share| *share > 0.0 && *share < 100.0).ok_or_else(|| "write a share between 0% and 100%, such as 5%".to_string())
+    share
+        .filter(|share| *share > 0.0 && *share < 100.0)
+        .ok_or_else(|| "write a share between 0% and 100%, such as 5%".to_string())
 }
 
 pub(super) fn run(call: Rollout) -> anyhow::Result<()> {
@@ -137,6 +139,10 @@ fn change(which: &Which, what: &str, call: &Value) -> anyhow::Result<()> {
         return print_json(&answer);
     }
     print_active(&answer);
+    for destination in answer["settings_of"].as_array().into_iter().flatten() {
+        let destination = destination.as_str().unwrap_or_default();
+        println!("  {destination} has its earlier settings again, until the configuration file has others than now");
+    }
     Ok(())
 }
 
@@ -145,29 +151,46 @@ fn print_active(answer: &Value) {
         Some(percent) if percent < 100.0 => format!(" for {percent} % of the users"),
         _ => String::new(),
     };
-    println!("{} {} is active{share}, revision {}", text(answer, "plugin"), text(answer, "version"), short(answer, "revision"));
+    println!(
+        "{} {} is active{share}, revision {}",
+        text(answer, "plugin"),
+        text(answer, "version"),
+        short(answer, "revision")
+    );
     for destination in answer["destinations"].as_array().into_iter().flatten() {
         println!("  {}", destination.as_str().unwrap_or_default());
     }
 }
 
 fn history(which: &Which) -> anyhow::Result<()> {
-    let history =
-        admin_client::call(&which.admin, Method::GET, &format!("plugins/{}/history", encoded(&which.plugin)), Bytes::new())?;
+    let history = admin_client::call(
+        &which.admin,
+        Method::GET,
+        &format!("plugins/{}/history", encoded(&which.plugin)),
+        Bytes::new(),
+    )?;
     if which.admin.json {
         return print_json(&history);
     }
     let rows: Vec<Vec<String>> = history["steps"].as_array().into_iter().flatten().map(row).collect();
     super::status::print_table(&["when", "what", "version", "revision", "kept", "more"], &rows);
     if let Some(held) = history["held"].as_object() {
-        println!("\nrevision {} waits for `switchyard plugin grant {}`:", short(&history["held"], "revision"), which.plugin);
+        println!(
+            "\nrevision {} waits for `switchyard plugin grant {}`:",
+            short(&history["held"], "revision"),
+            which.plugin
+        );
         for ask in held["asks"].as_array().into_iter().flatten() {
             println!("  {}: {}", text(ask, "what"), text(ask, "why"));
         }
     }
     if history["trial"].is_object() {
-        println!("\nrevision {} is on trial; events of it and of the one before:", short(&history["trial"], "revision"));
-        let rows: Vec<Vec<String>> = history["compared"].as_array().into_iter().flatten().flat_map(trial_rows).collect();
+        println!(
+            "\nrevision {} is on trial; events of it and of the one before:",
+            short(&history["trial"], "revision")
+        );
+        let rows: Vec<Vec<String>> =
+            history["compared"].as_array().into_iter().flatten().flat_map(trial_rows).collect();
         super::status::print_table(&["destination", "", "planned", "traps", "faults", "rejected", "retried"], &rows);
     }
     Ok(())
@@ -218,7 +241,10 @@ pub(super) fn print_destination(compared: &Value) {
         compared["sent_by_new"]
     );
     if compared["faults_of_old"] != 0 || compared["faults_of_new"] != 0 {
-        println!("  the plugin fails at {} events before, at {} now", compared["faults_of_old"], compared["faults_of_new"]);
+        println!(
+            "  the plugin fails at {} events before, at {} now",
+            compared["faults_of_old"], compared["faults_of_new"]
+        );
     }
     if let Some(why) = compared["ended_early"].as_str() {
         println!("  it ended early: {why}");

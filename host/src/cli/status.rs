@@ -32,7 +32,10 @@ pub(super) fn status(admin: &AdminArguments) -> anyhow::Result<()> {
             println!("on trial: {name} {}, with {} % of the users", short(&trial["revision"]), trial["percent"]);
         }
         if plugin["held"].is_object() {
-            println!("waits: {name} {} asks for more: `switchyard plugin grant {name}`", short(&plugin["held"]["revision"]));
+            println!(
+                "waits: {name} {} asks for more: `switchyard plugin grant {name}`",
+                short(&plugin["held"]["revision"])
+            );
         }
     }
     for destination in status["destinations"].as_array().into_iter().flatten() {

@@ -100,7 +100,8 @@ impl Checker<'_> {
             watch: self.watch(&raw.watch)?,
         };
         if rules.unsigned == Unsigned::Refused && rules.public_keys.is_empty() {
-            let message = "plugins.unsigned = \"refused\" needs plugins.public_keys: without one no plugin could be loaded";
+            let message =
+                "plugins.unsigned = \"refused\" needs plugins.public_keys: without one no plugin could be loaded";
             return Err(self.wrong(raw.directory.span().start, message.to_string()));
         }
         Ok((self.directory(RawDirectory { directory: raw.directory })?, rules))
@@ -152,11 +153,8 @@ mod tests {
         let rules = parse("").unwrap();
         assert_eq!((rules.revisions_kept, rules.unsigned, rules.watch.watch_ms), (5, Unsigned::Allowed, 600_000));
         assert_eq!(rules.watch.thresholds, Thresholds::default());
-        let good = [
-            "revisions_kept = 1",
-            "watch = { traps = 0.0, faults = 1.0, minutes = 0 }",
-            "watch = { minutes = 10080 }",
-        ];
+        let good =
+            ["revisions_kept = 1", "watch = { traps = 0.0, faults = 1.0, minutes = 0 }", "watch = { minutes = 10080 }"];
         let key = include_str!("../plugin/tests/signed.txt").lines().next().unwrap();
         let signed = format!("public_keys = [\"{key}\"]\nunsigned = \"refused\"");
         for keys in good.into_iter().chain([&signed[..]]) {

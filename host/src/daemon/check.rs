@@ -53,9 +53,7 @@ async fn report(config: &Config) -> anyhow::Result<Report> {
             ));
             continue;
         };
-        if let Err(error) =
-            guest(&host, revision, destination, &HandleKey::fixed(), &meters)
-        {
+        if let Err(error) = guest(&host, revision, destination, &HandleKey::fixed(), &meters) {
             report.mistakes.push(format!("{place}: {error:#}"));
         }
         for host in missing_grants(destination, revision.manifest()) {

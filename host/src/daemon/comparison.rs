@@ -77,7 +77,8 @@ pub async fn compare(
             true => same += 1,
             false => summary.add(event.message_id.as_str(), found),
         }
-        if let Some((name, _)) = [("old", &old), ("new", &new)].iter().find(|(_, side)| side.exhausted >= EXHAUSTED_MAX) {
+        if let Some((name, _)) = [("old", &old), ("new", &new)].iter().find(|(_, side)| side.exhausted >= EXHAUSTED_MAX)
+        {
             ended_early = Some(format!("the {name} one used up its time or its memory at {EXHAUSTED_MAX} events"));
             break;
         }

@@ -8,6 +8,7 @@ use anyhow::Context;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::kept_settings::{KeptSettings, Replacement, in_force, kept as kept_settings};
 use super::plugins::Chosen;
 use crate::config::{Config, Destination, Pipeline};
 use crate::delivery::active::{Active, ActiveGuest, FindKept, missing_grants};
@@ -32,6 +33,8 @@ pub struct Destinations {
     running: BTreeMap<DestinationId, Running>,
     /// The access tokens of each destination: they outlive a change of its configuration.
     tokens: Mutex<HashMap<DestinationId, Arc<Tokens>>>,
+    /// Settings that a rollback put in the place of the file's.
+    replaced: HashMap<String, Replacement>,
 }
 
 struct Running {
@@ -47,16 +50,13 @@ impl Destinations {
     /// With none running yet.
     pub fn new(shared: Shared, host: Arc<PluginHost>, shelf: Arc<Shelf>, handle_key: HandleKey) -> Destinations {
         let (meters, tokens) = (Arc::default(), Mutex::default());
-        Destinations { shared, host, shelf, handle_key, meters, running: BTreeMap::new(), tokens }
+        let (running, replaced) = (BTreeMap::new(), HashMap::new());
+        Destinations { shared, host, shelf, handle_key, meters, running, tokens, replaced }
     }
 
     /// A destination ready to work. An error says which setting is wrong and what would be right. A
     /// plugin that is not there is no error: the destination waits for it.
-    pub async fn ready(
-        &self,
-        destination: &Arc<Destination>,
-        chosen: Option<&Chosen>,
-    ) -> anyhow::Result<Arc<Active>> {
+    pub async fn ready(&self, destination: &Arc<Destination>, chosen: Option<&Chosen>) -> anyhow::Result<Arc<Active>> {
         let Some(chosen) = chosen else {
             let trouble = format!("the plugin `{}` is not in the plugin directory", destination.plugin);
             return Ok(Arc::new(Active::new(destination.clone(), Err(trouble), self.tokens_of(destination))));
@@ -64,6 +64,8 @@ impl Destinations {
         for host in missing_grants(destination, chosen.current().manifest()) {
             tracing::info!(destination = %destination.id, %host, "the plugin names a host that is not in allowed_hosts: requests there will be refused");
         }
+        let replacement = self.replaced.get(&destination.id.0);
+        let destination = &in_force(destination, &chosen.stable, &self.handle_key, replacement)?;
         let making = self.making(destination);
         let Some((revision, percent)) = &chosen.trial else {
             let mut active = making.active(&chosen.stable).await?;
@@ -125,6 +127,31 @@ impl Destinations {
             ready.push(self.ready(destination, Some(chosen)).await?);
         }
         Ok(ready)
+    }
+
+    /// Puts settings in the place of the file's, or takes such away, for destinations made ready from now on.
+    pub fn replace_settings(&mut self, of: impl IntoIterator<Item = String>, by: &BTreeMap<String, Replacement>) {
+        for destination in of {
+            match by.get(&destination) {
+                Some(replacement) => self.replaced.insert(destination, replacement.clone()),
+                None => self.replaced.remove(&destination),
+            };
+        }
+    }
+
+    /// The key that handles are made with.
+    pub fn handle_key(&self) -> &HandleKey {
+        &self.handle_key
+    }
+
+    /// The settings that are in force for a plugin's destinations, as they are kept.
+    pub fn settings_in_force(&self, config: &Config, revision: &Revision) -> KeptSettings {
+        let of_plugin = config.destinations().filter(|(_, each)| each.plugin == revision.manifest().id);
+        let kept = of_plugin.filter_map(|(_, each)| {
+            let in_force = in_force(each, revision, &self.handle_key, self.replaced.get(&each.id.0)).ok()?;
+            Some((each.id.0.clone(), kept_settings(&in_force, revision, &self.handle_key)))
+        });
+        kept.collect()
     }
 
     /// Whether any running destination works with a plugin.

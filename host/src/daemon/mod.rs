@@ -9,6 +9,7 @@ mod check;
 pub mod comparison;
 mod destinations;
 mod figures;
+mod kept_settings;
 mod listeners;
 mod plugins;
 mod record;

@@ -1,11 +1,12 @@
 //! What the store keeps of a plugin: which revision is active, which is on trial or waits for a grant,
 //! what it may do, and its history. One record a plugin, written before what it says takes effect.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::kept_settings::{KeptSettings, Replacement, digest};
 use crate::plugin::manifest::Manifest;
 use crate::plugin::permissions::{Ask, Permissions};
 use crate::plugin::revision::Revision;
@@ -37,6 +38,12 @@ pub(super) struct PluginRecord {
     pub inbox: BTreeSet<String>,
     /// Revisions that the inbox does not bring back.
     pub rolled_back: Vec<String>,
+    /// The settings of its destinations that are in force.
+    pub settings: KeptSettings,
+    /// Settings that a rollback put in the place of the file's, by destination.
+    pub replaced: BTreeMap<String, Replacement>,
+    /// The digests of settings that were rolled back.
+    pub settings_left: Vec<String>,
     /// How often it was rolled back.
     pub rollbacks: u64,
     /// What happened, oldest first.
@@ -80,6 +87,9 @@ pub(super) struct Step {
     pub version: String,
     /// More, in one line.
     pub detail: String,
+    /// The settings that were in force from then on, of the last steps that changed what is active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<KeptSettings>,
 }
 
 /// What can happen to a revision.
@@ -92,6 +102,8 @@ pub(super) enum StepKind {
     Canary,
     /// All users go to it, and it is no longer on trial.
     Promoted,
+    /// The configuration file has other settings for its destinations.
+    Configured,
     /// It waits for a grant.
     Held,
     /// The operator took it back, or went back to this one.
@@ -103,7 +115,7 @@ pub(super) enum StepKind {
 impl StepKind {
     /// Whether the revision was one to go back to.
     fn took_over(self) -> bool {
-        matches!(self, StepKind::Activated | StepKind::Promoted)
+        matches!(self, StepKind::Activated | StepKind::Promoted | StepKind::Configured)
     }
 }
 
@@ -142,7 +154,7 @@ impl PluginRecord {
             self.rollbacks += 1;
         }
         let (revision, version) = (revision.0.to_string(), revision.1.to_string());
-        self.history.push(Step { at_ms, step, revision, version, detail });
+        self.history.push(Step { at_ms, step, revision, version, detail, settings: None });
         let beyond = self.history.len().saturating_sub(STEPS_MAX);
         self.history.drain(..beyond);
     }
@@ -171,16 +183,44 @@ impl PluginRecord {
         granted.asks(manifest)
     }
 
-    /// The last revision that was active before the present one.
-    pub fn before_active(&self) -> Option<&str> {
-        let active = self.active.as_deref();
-        let taken = self.history.iter().rev().filter(|step| step.step.took_over()).map(|step| &step.revision[..]);
-        taken.filter(|digest| !self.rolled_back.iter().any(|each| each == digest)).find(|digest| Some(*digest) != active)
+    /// These settings are in force from the last step on; of the steps before so many keep theirs.
+    pub fn now_with(&mut self, settings: KeptSettings, revisions_kept: usize) {
+        self.settings = settings.clone();
+        if let Some(last) = self.history.last_mut() {
+            last.settings = Some(settings);
+        }
+        let with_settings = self.history.iter_mut().rev().filter(|step| step.settings.is_some());
+        with_settings.skip(revisions_kept.max(2)).for_each(|step| step.settings = None);
     }
 
-    /// The digest of a revision of the history that begins so.
-    pub fn find(&self, prefix: &str) -> Option<&str> {
-        self.history.iter().rev().map(|step| &step.revision[..]).find(|digest| digest.starts_with(prefix))
+    /// What was active before: the last step that brought other code, or other settings, and was not
+    /// rolled back.
+    pub fn before_active(&self) -> Option<&Step> {
+        let is_out = |step: &&Step| {
+            let settings_left =
+                step.settings.as_ref().is_some_and(|settings| self.settings_left.contains(&digest(settings)));
+            self.rolled_back.contains(&step.revision) || settings_left
+        };
+        let is_other = |step: &&Step| {
+            let other_settings = step.settings.as_ref().is_some_and(|settings| *settings != self.settings);
+            self.active.as_deref() != Some(&step.revision) || other_settings
+        };
+        let taken = self.history.iter().rev().filter(|step| step.step.took_over());
+        taken.filter(|step| !is_out(step)).find(is_other)
+    }
+
+    /// The last step of the revision whose digest begins so.
+    pub fn find(&self, prefix: &str) -> Option<&Step> {
+        self.history.iter().rev().find(|step| step.step.took_over() && step.revision.starts_with(prefix))
+    }
+
+    /// These settings are not gone back to.
+    pub fn leave_settings(&mut self, settings: &KeptSettings) {
+        let own = digest(settings);
+        self.settings_left.retain(|each| *each != own);
+        self.settings_left.push(own);
+        let beyond = self.settings_left.len().saturating_sub(ROLLED_BACK_MAX);
+        self.settings_left.drain(..beyond);
     }
 
     /// The revisions that are kept: those in use, and so many of the last that took over.
@@ -216,15 +256,41 @@ mod tests {
     fn a_rollback_goes_to_the_revision_before_and_never_to_one_that_was_rolled_back() {
         use StepKind::{Activated, RolledBack};
         let mut record = record(&[(Activated, "a"), (Activated, "b"), (Activated, "c")]);
-        assert_eq!(record.before_active(), Some("b"));
+        let before = |record: &PluginRecord| record.before_active().map(|step| step.revision.clone());
+        assert_eq!(before(&record).as_deref(), Some("b"));
         record.keep_out("c");
         record.add(9, RolledBack, ("c", "1"), String::new());
         record.active = Some("b".to_string());
-        assert_eq!(record.before_active(), Some("a"));
+        assert_eq!(before(&record).as_deref(), Some("a"));
         record.keep_out("b");
         record.active = Some("a".to_string());
-        assert_eq!(record.before_active(), None);
-        assert_eq!((record.find("c"), record.find("d"), record.rollbacks), (Some("c"), None, 1));
+        assert_eq!(before(&record), None);
+        assert_eq!((record.find("c").is_some(), record.find("d").is_some(), record.rollbacks), (true, false, 1));
+    }
+
+    #[test]
+    fn a_rollback_goes_to_the_settings_before_and_never_to_those_that_were_rolled_back() {
+        use StepKind::{Activated, Configured};
+        let settings = |text: &str| KeptSettings::from([("shop/ga4".to_string(), serde_json::json!({"key": text}))]);
+        let mut record = record(&[(Activated, "a")]);
+        record.now_with(settings("one"), 5);
+        record.add(1, Activated, ("b", "1"), String::new());
+        record.active = Some("b".to_string());
+        record.now_with(settings("one"), 5);
+        record.add(2, Configured, ("b", "1"), String::new());
+        record.now_with(settings("two"), 5);
+        let before =
+            |record: &PluginRecord| record.before_active().map(|step| (step.revision.clone(), step.settings.clone()));
+        assert_eq!(before(&record), Some(("b".to_string(), Some(settings("one")))));
+        record.leave_settings(&settings("two"));
+        record.add(3, StepKind::RolledBack, ("b", "1"), String::new());
+        record.now_with(settings("one"), 5);
+        assert_eq!(before(&record), Some(("a".to_string(), Some(settings("one")))));
+        let with_settings =
+            |record: &PluginRecord| record.history.iter().filter(|step| step.settings.is_some()).count();
+        assert_eq!(with_settings(&record), 4);
+        record.now_with(settings("three"), 3);
+        assert_eq!(with_settings(&record), 3, "older steps keep none");
     }
 
     #[test]

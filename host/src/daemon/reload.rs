@@ -77,7 +77,7 @@ impl Daemon {
         }
         changing.config = next;
         self.config_changed.notify_one();
-        Ok(())
+        self.note_settings(changing).await
     }
 }
 

@@ -4,16 +4,17 @@
 //! What is decided is durable before it takes effect, and a revision's bytes are on the shelf before
 //! that: whenever the daemon stops, the next start finds what the record says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::kept_settings::{KeptSettings, Replacement, digest, of_file, replacement};
 use super::plugins::{Chosen, Dropped};
 use super::record::{Held, PluginRecord, StepKind, TrialRecord};
-use super::watching::Baseline;
+use super::watching::{Baseline, InFlight};
 use super::{Changing, Daemon, Replaying, Steps, comparison};
 use crate::delivery::active::Active;
 use crate::plugin::permissions::Ask;
@@ -44,6 +45,20 @@ enum By {
     Operator,
 }
 
+/// A way back.
+pub(super) struct Back<'a> {
+    /// Where to.
+    pub target: &'a Arc<Revision>,
+    /// What is left.
+    pub from: &'a Chosen,
+    /// The settings to go back to; None: those that are in force.
+    pub settings: Option<KeptSettings>,
+    /// How the history calls it.
+    pub step: StepKind,
+    /// Why.
+    pub why: &'a str,
+}
+
 /// A revision that shall take over, or go on trial.
 struct Next<'a> {
     revision: &'a Arc<Revision>,
@@ -64,8 +79,12 @@ impl Daemon {
                 changing.plugins.refuse(&path, &error);
             }
         }
-        if let Err(error) = self.note_inbox(changing).await {
-            tracing::error!(%error, "what the inbox holds cannot be written down");
+        let noted = match self.note_inbox(changing).await {
+            Ok(()) => self.note_settings(changing).await,
+            error => error,
+        };
+        if let Err(error) = noted {
+            tracing::error!(%error, "what the inbox holds, or which settings are in force, cannot be written down");
         }
         self.pulse.notify_one();
     }
@@ -143,7 +162,9 @@ impl Daemon {
         let changing = &mut *changing;
         let chosen = changing.plugins.get(plugin);
         let Some((revision, _)) = chosen.and_then(|chosen| chosen.trial.clone()) else {
-            anyhow::bail!("no revision of `{plugin}` is on trial: `switchyard plugin history {plugin}` tells what happened");
+            anyhow::bail!(
+                "no revision of `{plugin}` is on trial: `switchyard plugin history {plugin}` tells what happened"
+            );
         };
         self.end_well(changing, &revision, "by the operator").await?;
         Ok(json!({
@@ -179,42 +200,69 @@ impl Daemon {
         let changing = &mut *changing;
         let record = changing.plugins.record(plugin);
         let chosen = changing.plugins.get(plugin).with_context(|| format!("there is no plugin `{plugin}`"))?.clone();
-        let target = match (to, &chosen.trial) {
-            (None, Some(_)) => chosen.stable.clone(),
+        let step = match (to, &chosen.trial) {
+            (None, Some(_)) => None,
             (None, None) => {
-                let digest = record.before_active().with_context(|| format!("no earlier revision of `{plugin}` is kept"))?;
-                self.from_shelf(digest).await?.0
+                Some(record.before_active().with_context(|| format!("no earlier revision of `{plugin}` is kept"))?)
             }
             (Some(prefix), _) => {
-                let digest = record.find(prefix).filter(|digest| !prefix.is_empty() && self.shelf.has(digest));
-                let digest = digest.with_context(|| {
+                let found = record.find(prefix).filter(|step| !prefix.is_empty() && self.shelf.has(&step.revision));
+                Some(found.with_context(|| {
                     format!("no revision `{prefix}` of `{plugin}` is kept: `switchyard plugin history {plugin}` names those that are")
-                })?;
-                self.from_shelf(digest).await?.0
+                })?)
             }
         };
+        let (target, settings) = match step {
+            None => (chosen.stable.clone(), None),
+            Some(step) => (self.from_shelf(&step.revision).await?.0, step.settings.clone()),
+        };
         let left = chosen.current().clone();
-        anyhow::ensure!(target.digest() != left.digest(), "revision {} of `{plugin}` is active already", target.short_digest());
-        self.go_back(changing, &target, &chosen, StepKind::RolledBack, "by the operator").await?;
+        let other_settings = settings.as_ref().is_some_and(|settings| *settings != record.settings);
+        anyhow::ensure!(
+            target.digest() != left.digest() || other_settings,
+            "revision {} of `{plugin}` is active already",
+            target.short_digest()
+        );
+        let back =
+            Back { target: &target, from: &chosen, settings, step: StepKind::RolledBack, why: "by the operator" };
+        let replaced = self.go_back(changing, back).await?;
         Ok(json!({
             "success": true, "plugin": plugin, "version": target.manifest().version, "revision": target.digest(),
-            "from": left.digest(),
+            "from": left.digest(), "settings_of": replaced,
         }))
     }
 
-    /// Makes an earlier revision the only one, and keeps those out that run now.
-    pub(super) async fn go_back(
-        &self,
-        changing: &mut Changing,
-        target: &Arc<Revision>,
-        from: &Chosen,
-        step: StepKind,
-        why: &str,
-    ) -> anyhow::Result<()> {
+    /// Makes an earlier revision the only one, and keeps those out that run now. Answers the destinations
+    /// that have other settings than the file from now on.
+    pub(super) async fn go_back(&self, changing: &mut Changing, back: Back<'_>) -> anyhow::Result<Vec<String>> {
+        let Back { target, from, settings, step, why } = back;
         let id = target.manifest().id.clone();
         let chosen = Chosen::only(target.clone());
-        let ready = changing.destinations.ready_with(&changing.config, &chosen).await?;
         let mut record = changing.plugins.record(&id);
+        if let Some(settings) = &settings {
+            let of_plugin = changing.config.destinations().filter(|(_, each)| each.plugin == id);
+            let replaced = of_plugin.filter_map(|(_, each)| {
+                let wanted = settings.get(&each.id.0)?;
+                let replacement = replacement(each, target, changing.destinations.handle_key(), wanted)?;
+                Some((each.id.0.clone(), replacement))
+            });
+            let replaced: BTreeMap<String, Replacement> = replaced.collect();
+            if record.settings != *settings {
+                record.leave_settings(&record.settings.clone());
+            }
+            record.settings_left.retain(|left| *left != digest(settings));
+            record.replaced = replaced;
+        }
+        let before = changing.plugins.record(&id).replaced;
+        let destinations: Vec<String> = of_plugin(changing, &id);
+        changing.destinations.replace_settings(destinations.clone(), &record.replaced);
+        let ready = match changing.destinations.ready_with(&changing.config, &chosen).await {
+            Ok(ready) => ready,
+            Err(error) => {
+                changing.destinations.replace_settings(destinations, &before);
+                return Err(error);
+            }
+        };
         let on_trial = from.trial.as_ref().map(|(revision, _)| revision);
         // Who goes forward again, to one that was rolled back, leaves nothing bad behind.
         let goes_forward = record.rolled_back.iter().any(|each| each == target.digest());
@@ -226,11 +274,51 @@ impl Daemon {
         record.trial = None;
         record.active = Some(target.digest().to_string());
         let left = on_trial.unwrap_or(&from.stable);
-        let detail = format!("{why}; back to {}", target.short_digest());
+        let replaced: Vec<String> = record.replaced.keys().cloned().collect();
+        let with_settings = match &replaced[..] {
+            [] => String::new(),
+            of => format!(", with its settings of {}", of.join(", ")),
+        };
+        let detail = format!("{why}; back to {}{with_settings}", target.short_digest());
         record.add((self.now)(), step, (left.digest(), &left.manifest().version), detail);
+        let in_force = changing.destinations.settings_in_force(&changing.config, target);
+        record.now_with(in_force, changing.config.plugins.revisions_kept);
         self.keep(changing, record).await?;
         self.choose(changing, chosen, ready);
         tracing::warn!(plugin = %id, from = left.short_digest(), to = target.short_digest(), why, "the plugin was rolled back");
+        for destination in &replaced {
+            tracing::warn!(%destination, "its settings are those of before the rollback, until the configuration file has others");
+        }
+        Ok(replaced)
+    }
+
+    /// Notes which settings are in force where that is new, and forgets those that were put in the place
+    /// of settings that the file no longer has.
+    pub(super) async fn note_settings(&self, changing: &mut Changing) -> anyhow::Result<()> {
+        let ids: Vec<String> = changing.plugins.ids().into_iter().map(str::to_string).collect();
+        for id in ids {
+            let Some(revision) = changing.plugins.get(&id).map(|chosen| chosen.current().clone()) else { continue };
+            let mut record = changing.plugins.record(&id);
+            let key = changing.destinations.handle_key();
+            let holds = |destination: &String, replacement: &Replacement| {
+                let configured = changing.config.destinations().find(|(_, each)| each.id.0 == *destination);
+                configured.is_some_and(|(_, each)| of_file(each, key) == replacement.instead_of)
+            };
+            record.replaced.retain(|destination, replacement| holds(destination, replacement));
+            let in_force = changing.destinations.settings_in_force(&changing.config, &revision);
+            if record.settings == in_force && record.replaced == changing.plugins.record(&id).replaced {
+                continue;
+            }
+            if !record.settings.is_empty() {
+                let version = &revision.manifest().version;
+                let detail = "the configuration file has other settings".to_string();
+                record.add((self.now)(), StepKind::Configured, (revision.digest(), version), detail);
+            }
+            record.settings_left.retain(|left| *left != digest(&in_force));
+            record.now_with(in_force, changing.config.plugins.revisions_kept);
+            changing.destinations.replace_settings(of_plugin(changing, &id), &record.replaced);
+            self.keep(changing, record).await?;
+        }
         Ok(())
     }
 
@@ -267,6 +355,8 @@ impl Daemon {
         let step = if is_canary { StepKind::Canary } else { StepKind::Activated };
         let detail = if is_canary { format!("{detail}, for {percent} % of the users") } else { detail.to_string() };
         record.add(now_ms, step, (revision.digest(), &manifest.version), detail);
+        let in_force = changing.destinations.settings_in_force(&changing.config, revision);
+        record.now_with(in_force, changing.config.plugins.revisions_kept);
         self.keep(changing, record).await?;
         if by == By::Operator && !is_canary {
             // It has taken effect all the same.
@@ -284,7 +374,9 @@ impl Daemon {
     /// The revision that a new one would go back to: the one on trial only if it has shown enough.
     fn proved(&self, changing: &Changing, chosen: &Chosen) -> Arc<Revision> {
         match &chosen.trial {
-            Some((revision, percent)) if *percent >= 100.0 && self.has_shown_enough(changing, revision) => revision.clone(),
+            Some((revision, percent)) if *percent >= 100.0 && self.has_shown_enough(changing, revision) => {
+                revision.clone()
+            }
             _ => chosen.stable.clone(),
         }
     }
@@ -335,14 +427,13 @@ impl Daemon {
     }
 
     /// Replays the dead letters that a revision left since a time, aside.
-    pub(super) fn replay_letters_of(self: &Arc<Daemon>, revision: &str, since_ms: u64) {
+    pub(super) fn replay_letters_of(self: &Arc<Daemon>, revision: &str, since_ms: u64, in_flight: InFlight) {
         let filter =
             DeadFilter { revision: Some(revision.to_string()), from_ms: Some(since_ms), ..DeadFilter::default() };
         let daemon = self.clone();
         let digest = revision.to_string();
         tokio::spawn(async move {
-            // What was in flight when the revision was taken back has come to its end by then.
-            tokio::time::sleep(super::watching::LETTERS_AFTER).await;
+            in_flight.ended().await;
             let Some(mut steps) = Steps::begin(&daemon, Replaying::Letters(filter), REPLAY_RATE).await else { return };
             let mut last = Value::Null;
             while let Some(step) = steps.next().await {
@@ -355,7 +446,11 @@ impl Daemon {
                 }
             }
             if let Some(replayed @ 1..) = last["replayed"].as_u64() {
-                tracing::info!(revision = &digest[..12], replayed, "the dead letters of the revision that was rolled back are sent again");
+                tracing::info!(
+                    revision = &digest[..12],
+                    replayed,
+                    "the dead letters of the revision that was rolled back are sent again"
+                );
             }
         });
     }
@@ -410,12 +505,19 @@ impl Daemon {
     }
 }
 
+/// The destinations that use a plugin.
+fn of_plugin(changing: &Changing, plugin: &str) -> Vec<String> {
+    let of_plugin = changing.config.destinations().filter(|(_, each)| each.plugin == plugin);
+    of_plugin.map(|(_, each)| each.id.0.clone()).collect()
+}
+
 /// What a revision asks for beyond what its plugin may.
 fn asks(changing: &Changing, revision: &Revision) -> Vec<Ask> {
     let manifest = revision.manifest();
     let of_plugin = || changing.config.destinations().filter(|(_, each)| each.plugin == manifest.id);
-    let allowed_by_all = manifest.hosts.iter().map(|host| host.to_ascii_lowercase()).filter(|host| {
-        of_plugin().next().is_some() && of_plugin().all(|(_, each)| each.allowed_hosts.contains(host))
-    });
+    let allowed_by_all =
+        manifest.hosts.iter().map(|host| host.to_ascii_lowercase()).filter(|host| {
+            of_plugin().next().is_some() && of_plugin().all(|(_, each)| each.allowed_hosts.contains(host))
+        });
     changing.plugins.record(&manifest.id).asks(manifest, allowed_by_all)
 }

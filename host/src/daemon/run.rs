@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
+use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,6 +42,9 @@ use crate::tls::Certificate;
 /// Changes of files are taken up when nothing more has changed for so long, so that a file that is
 /// being copied is not read half.
 pub(super) const QUIET: Duration = Duration::from_millis(50);
+
+/// Destinations that are made ready at the same time, each with a trial `configure` in the sandbox.
+const READY_AT_ONCE: usize = 16;
 
 /// Where the kept revisions are, in the data directory.
 pub(super) const SHELF_DIRECTORY: &str = "revisions";
@@ -199,16 +203,10 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
     plugins.note_active(&shelf_directory);
     let shared = Shared { guests: guests.clone(), now: now.clone(), live: live.clone(), speed: 1 };
     let mut destinations = Destinations::new(shared, host, shelf.clone(), handle_key);
-    for (pipeline, destination) in config.destinations() {
-        let active = destinations
-            .ready_or_waiting(destination, plugins.get(&destination.plugin))
-            .await
-            .with_context(|| format!("{}:{}", config.path.display(), destination.line))?;
-        if let Some(trouble) = &active.trouble {
-            tracing::warn!(destination = %destination.id, "{trouble}; its events wait for a plugin that works");
-        }
-        destinations.start(&store, pipeline, active, config.drain_grace_ms).await?;
+    for record in plugins.records() {
+        destinations.replace_settings(record.replaced.keys().cloned(), &record.replaced);
     }
+    start_destinations(&mut destinations, &plugins, &config, &store).await?;
     forget_removed(&config, &store).await?;
     tracing::info!(
         ingest = %config.ingest_address, admin = %config.admin_address,
@@ -233,6 +231,28 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
         trials_changed: tokio::sync::Notify::new(),
         backfilling: Arc::default(),
     }))
+}
+
+/// Starts all destinations, some of them made ready at a time.
+async fn start_destinations(
+    destinations: &mut Destinations,
+    plugins: &Plugins,
+    config: &Config,
+    store: &Arc<dyn EventStore>,
+) -> anyhow::Result<()> {
+    let all: Vec<_> = config.destinations().collect();
+    for some in all.chunks(READY_AT_ONCE) {
+        let ready = some.iter().map(|(_, each)| destinations.ready_or_waiting(each, plugins.get(&each.plugin)));
+        let ready = join_all(ready).await;
+        for ((pipeline, destination), active) in some.iter().zip(ready) {
+            let active = active.with_context(|| format!("{}:{}", config.path.display(), destination.line))?;
+            if let Some(trouble) = &active.trouble {
+                tracing::warn!(destination = %destination.id, "{trouble}; its events wait for a plugin that works");
+            }
+            destinations.start(store, pipeline, active, config.drain_grace_ms).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Loads what the records say is active, or on trial.

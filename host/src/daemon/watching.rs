@@ -3,7 +3,7 @@
 //! waited for.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::alerting::until;
 use super::plugins::Chosen;
 use super::record::StepKind;
+use super::rollout::Back;
 use super::{Changing, Daemon};
 use crate::delivery::active::Active;
 use crate::delivery::thresholds::Breach;
@@ -22,9 +23,27 @@ use crate::queue::DestinationId;
 /// A look follows the bell by so long, so that a storm of faults is looked at a few times a second.
 const LOOK_AFTER: Duration = Duration::from_millis(50);
 
-/// Dead letters of a revision that was taken back are looked for after so long: what was in flight is
-/// settled by then.
-pub(super) const LETTERS_AFTER: Duration = Duration::from_secs(2);
+/// What a revision that was taken back has in flight is looked at so often, until nothing is.
+const IN_FLIGHT_LOOK: Duration = Duration::from_secs(1);
+
+/// And so often at most: longer than the longest attempt.
+const IN_FLIGHT_LOOKS_MAX: u32 = 300;
+
+/// What a revision had in flight when it was taken back: gone once nobody works with it any more.
+pub(super) struct InFlight(Vec<Weak<Active>>);
+
+impl InFlight {
+    /// Waits until all of it has ended, and its settlement is durable.
+    pub async fn ended(&self) {
+        for _ in 0..IN_FLIGHT_LOOKS_MAX {
+            let is_gone = self.0.iter().all(|active| active.strong_count() == 0);
+            tokio::time::sleep(IN_FLIGHT_LOOK).await;
+            if is_gone {
+                return;
+            }
+        }
+    }
+}
 
 /// What the revisions of a trial had come to when it began, by destination: the one before, the new one.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +52,8 @@ pub(super) struct Baseline(BTreeMap<DestinationId, (RevisionCounts, RevisionCoun
 impl Baseline {
     /// Of destinations that begin a trial.
     pub fn of(ready: &[Arc<Active>]) -> Baseline {
-        let counts = |active: &Arc<Active>| active.guest.as_ref().map(|guest| guest.counts.counts()).unwrap_or_default();
+        let counts =
+            |active: &Arc<Active>| active.guest.as_ref().map(|guest| guest.counts.counts()).unwrap_or_default();
         let both = |active: &Arc<Active>| {
             let trial = active.trial.as_ref()?;
             Some((active.destination.id.clone(), (counts(active), counts(&trial.new))))
@@ -75,7 +95,12 @@ impl Daemon {
     async fn judge_trials(self: &Arc<Daemon>) -> Option<u64> {
         let on_trial = {
             let changing = self.changing.read().await;
-            changing.plugins.records().filter(|record| record.trial.is_some()).map(|record| record.plugin.clone()).collect::<Vec<_>>()
+            changing
+                .plugins
+                .records()
+                .filter(|record| record.trial.is_some())
+                .map(|record| record.plugin.clone())
+                .collect::<Vec<_>>()
         };
         let mut next_end_ms: Option<u64> = None;
         for plugin in on_trial {
@@ -96,8 +121,11 @@ impl Daemon {
         if let Some((breach, of)) = self.breach(changing, &chosen) {
             let why = format!("{breach} ({of})");
             tracing::warn!(plugin, revision = revision.short_digest(), %why, "the revision on trial is worse than the one before");
-            self.go_back(changing, &chosen.stable, &chosen, StepKind::RolledBackByItself, &why).await?;
-            self.replay_letters_of(revision.digest(), since_ms);
+            let in_flight = self.in_flight(changing, plugin);
+            let step = StepKind::RolledBackByItself;
+            let back = Back { target: &chosen.stable, from: &chosen, settings: None, step, why: &why };
+            self.go_back(changing, back).await?;
+            self.replay_letters_of(revision.digest(), since_ms, in_flight);
             return Ok(None);
         }
         if percent < 100.0 {
@@ -109,6 +137,13 @@ impl Daemon {
         }
         self.end_well(changing, &revision, "its time on trial is over").await?;
         Ok(None)
+    }
+
+    /// What the revision on trial of a plugin has in flight.
+    fn in_flight(&self, changing: &Changing, plugin: &str) -> InFlight {
+        let of_plugin = changing.config.destinations().filter(|(_, each)| each.plugin == plugin);
+        let on_trial = of_plugin.filter_map(|(_, each)| changing.destinations.active(&each.id)?.trial.clone());
+        InFlight(on_trial.map(|trial| Arc::downgrade(&trial.new)).collect())
     }
 
     /// The first threshold that the revision on trial is beyond, and in which destination, or in all.
@@ -135,7 +170,8 @@ impl Daemon {
         let of_plugin = changing.config.destinations().filter(|(_, each)| each.plugin == *plugin);
         let compared = of_plugin.map(|(_, destination)| {
             let id = &destination.id;
-            let (old_before, new_before) = baseline.and_then(|baseline| baseline.0.get(id)).copied().unwrap_or_default();
+            let (old_before, new_before) =
+                baseline.and_then(|baseline| baseline.0.get(id)).copied().unwrap_or_default();
             let old = meters.revision(id, chosen.stable.digest()).counts();
             Compared {
                 destination: id.clone(),

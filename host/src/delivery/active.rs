@@ -85,7 +85,8 @@ impl Active {
 
     /// The same destination with the revision of that digest, while it is kept.
     pub async fn with_revision(self: &Arc<Active>, digest: &str) -> Option<Arc<Active>> {
-        let is_it = |active: &&Arc<Active>| active.guest.as_ref().is_some_and(|guest| guest.revision.digest() == digest);
+        let is_it =
+            |active: &&Arc<Active>| active.guest.as_ref().is_some_and(|guest| guest.revision.digest() == digest);
         let on_trial = self.trial.as_ref().map(|trial| &trial.new);
         match [Some(self), on_trial].into_iter().flatten().find(is_it) {
             Some(active) => Some(active.clone()),

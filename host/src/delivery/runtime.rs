@@ -544,8 +544,7 @@ impl Runtime {
         status.in_flight = self.tasks.len();
         status.concurrency = self.limiter.limit();
         status.order_given_up = self.order_given_up;
-        status.revision =
-            active.planning().map_or(String::new(), |guest| guest.revision.short_digest().to_string());
+        status.revision = active.planning().map_or(String::new(), |guest| guest.revision.short_digest().to_string());
     }
 }
 

@@ -80,7 +80,11 @@ pub async fn plan(
     deliveries: Vec<Delivery>,
 ) -> Vec<(Arc<Attempts>, Vec<Delivery>, Planned)> {
     let events = |deliveries: &[Delivery]| deliveries.iter().map(|delivery| delivery.event.clone()).collect();
-    let planned = attempts.guests.plan(&attempts.guest, (attempts.now)(), events(&deliveries)).await;
+    let (guests, now_ms) = (&attempts.guests, (attempts.now)());
+    let planned = match before {
+        Some(_) => guests.plan_on_trial(&attempts.guest, now_ms, events(&deliveries)).await,
+        None => guests.plan(&attempts.guest, now_ms, events(&deliveries)).await,
+    };
     attempts.guest.counts.planned(deliveries.len());
     let failed = failed(&planned);
     let Some(before) = before.filter(|_| !failed.is_empty()) else { return vec![(attempts, deliveries, planned)] };
@@ -105,19 +109,27 @@ fn failed(planned: &Planned) -> Vec<u32> {
 
 fn count_what_only_the_new_fails_at(new: &Attempts, planned: &Planned, failed_at: &[u32], replanned: &Planned) {
     let also_before = failed(replanned);
+    let mut first_fault: Option<&PluginFault> = None;
+    let mut faults = 0_usize;
     for (place, at) in (0_u32..).zip(failed_at) {
         if also_before.binary_search(&place).is_ok() {
             continue;
         }
         match planned.faults.iter().find(|(faulty, _)| faulty == at) {
+            // An event that both fail at may be why the new one did not get to this.
+            Some((_, PluginFault::NotTried(_))) if !also_before.is_empty() => {}
             Some((_, fault)) => {
-                tracing::warn!(destination = %new.active.destination.id, plugin = %new.active.destination.plugin,
-                    revision = new.guest.revision.short_digest(), %fault,
-                    "the revision on trial failed at an event; the one before plans it");
+                faults += 1;
+                first_fault = first_fault.or(Some(fault));
                 new.count_fault(fault);
             }
             None => new.guest.counts.rejected(1),
         }
+    }
+    if let Some(fault) = first_fault {
+        tracing::warn!(destination = %new.active.destination.id, plugin = %new.active.destination.plugin,
+            revision = new.guest.revision.short_digest(), %fault, events = faults,
+            "the revision on trial failed; the one before plans these events");
     }
 }
 

@@ -138,8 +138,7 @@ mod tests {
         assert!(!rings());
         (meter.trapped(1), meter.failed(2), meter.rejected(3), meter.retried(4));
         assert!(rings() && !rings());
-        let expected =
-            RevisionCounts { planned: 10, delivered: 4, traps: 1, faults: 2, rejected: 3, retried: 4 };
+        let expected = RevisionCounts { planned: 10, delivered: 4, traps: 1, faults: 2, rejected: 3, retried: 4 };
         assert_eq!(meter.counts(), expected);
         assert_eq!(expected.since(&expected), RevisionCounts::default());
         assert_eq!(expected.plus(&RevisionCounts::default()), expected);

@@ -68,9 +68,14 @@ pub struct Inputs {
 
 /// Explains a plan. `plan` gives the sheet of a plan of these inputs, or None where the plugin, its
 /// settings' schema or the host does not take them.
-pub fn explain(inputs: &Inputs, is_secret: impl Fn(&str) -> bool, plan: impl Fn(&Inputs) -> Option<Value>) -> Option<Lineage> {
+pub fn explain(
+    inputs: &Inputs,
+    is_secret: impl Fn(&str) -> bool,
+    plan: impl Fn(&Inputs) -> Option<Value>,
+) -> Option<Lineage> {
     let base = plan(inputs)?;
-    let mut found = Found { fields: leaves(&base), requests: requests_of(&base), origins: BTreeMap::new(), deciding: Vec::new() };
+    let mut found =
+        Found { fields: leaves(&base), requests: requests_of(&base), origins: BTreeMap::new(), deciding: Vec::new() };
     for (path, value) in leaves(&inputs.event).into_iter().take(INPUTS_MAX) {
         let variants = variants(&value).into_iter().map(|mark| {
             let mut marked = inputs.clone();
@@ -94,7 +99,11 @@ pub fn explain(inputs: &Inputs, is_secret: impl Fn(&str) -> bool, plan: impl Fn(
     let later_ms = |ms: u64| ms + 3 * 86_400_000 + 4_321_000 + 7;
     let times: [(&str, u64, Inputs); 2] = [
         ("the time of the call", inputs.now_ms, Inputs { now_ms: later_ms(inputs.now_ms), ..inputs.clone() }),
-        ("the time of receipt", inputs.received_ms, Inputs { received_ms: later_ms(inputs.received_ms), ..inputs.clone() }),
+        (
+            "the time of receipt",
+            inputs.received_ms,
+            Inputs { received_ms: later_ms(inputs.received_ms), ..inputs.clone() },
+        ),
     ];
     for (name, time_ms, marked) in times {
         found.try_all(name, &Value::from(time_ms), [(Some(Value::from(later_ms(time_ms))), marked)], &plan);
@@ -189,7 +198,9 @@ fn variants(value: &Value) -> Vec<Option<Value>> {
             .map(|variant| Some(Value::String(variant)))
             .collect(),
         Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(whole), _) => vec![Some(Value::from(whole.wrapping_add(1))), Some(Value::from(whole.wrapping_mul(2).wrapping_add(3)))],
+            (Some(whole), _) => {
+                vec![Some(Value::from(whole.wrapping_add(1))), Some(Value::from(whole.wrapping_mul(2).wrapping_add(3)))]
+            }
             (None, Some(broken)) => vec![Some(Value::from(broken + 1.0)), Some(Value::from(broken * 2.0 + 3.0))],
             (None, None) => Vec::new(),
         },
@@ -268,7 +279,9 @@ fn replace(path: String, value: &mut Value, wanted: &str, mark: &mut Option<Opti
                 let own = if path.is_empty() { shown } else { format!("{path}.{shown}") };
                 if own == wanted {
                     take(members, &name, mark);
-                } else if wanted.starts_with(&own) && let Some(member) = members.get_mut(&name) {
+                } else if wanted.starts_with(&own)
+                    && let Some(member) = members.get_mut(&name)
+                {
                     replace(own, member, wanted, mark);
                 }
             }
@@ -347,7 +360,11 @@ mod tests {
             .iter()
             .map(|field| {
                 let origins = field.origins.iter().map(|origin| format!("{:?} {}", origin.how, origin.input));
-                format!("{}: {}", field.field.trim_start_matches("requests.event."), origins.collect::<Vec<_>>().join(", "))
+                format!(
+                    "{}: {}",
+                    field.field.trim_start_matches("requests.event."),
+                    origins.collect::<Vec<_>>().join(", ")
+                )
             })
             .collect();
         let expected = [

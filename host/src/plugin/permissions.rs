@@ -108,7 +108,9 @@ fn secret_settings(manifest: &Manifest) -> impl Iterator<Item = &String> {
 
 fn holds_secret(schema: &Value) -> bool {
     match schema {
-        Value::Object(members) => members.get("secret") == Some(&Value::Bool(true)) || members.values().any(holds_secret),
+        Value::Object(members) => {
+            members.get("secret") == Some(&Value::Bool(true)) || members.values().any(holds_secret)
+        }
         Value::Array(items) => items.iter().any(holds_secret),
         _ => false,
     }
@@ -168,7 +170,9 @@ mod tests {
             ],
         );
         check(
-            &|value| value["secrets"] = json!({"key": {"use": ["auth", "body"], "reason": "The vendor wants it there."}}),
+            &|value| {
+                value["secrets"] = json!({"key": {"use": ["auth", "body"], "reason": "The vendor wants it there."}})
+            },
             &["uses the secret `key` in the body of its requests: The vendor wants it there."],
         );
         check(
@@ -182,9 +186,10 @@ mod tests {
             },
             &["takes batches of 101 events, 100 before: The vendor takes more now."],
         );
-        check(&|value| value["batch"] = json!({"events_max": 100, "bytes_max": 1001}), &[
-            "takes batches of 1001 bytes, 1000 before: the author does not say why",
-        ]);
+        check(
+            &|value| value["batch"] = json!({"events_max": 100, "bytes_max": 1001}),
+            &["takes batches of 1001 bytes, 1000 before: the author does not say why"],
+        );
         check(&|value| value["batch"] = json!({"events_max": 99, "bytes_max": 999}), &[]);
     }
 }

@@ -96,7 +96,8 @@ fn oci(reference: &str) -> Result<OciReference, String> {
     let form = || format!("`oci://{reference}` is not of the form oci://REGISTRY/REPOSITORY@sha256:DIGEST");
     let (place, digest) = reference.split_once('@').ok_or_else(form)?;
     let (registry, repository) = place.split_once('/').ok_or_else(form)?;
-    let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.' | b'/');
+    let good =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.' | b'/');
     if registry.is_empty() || repository.is_empty() || !repository.bytes().all(good) || !digest.starts_with("sha256:") {
         return Err(form());
     }
@@ -153,7 +154,9 @@ pub fn wasm_layer(manifest: &[u8]) -> Result<Sha256Hex, String> {
     }
     match &artifact.layers[..] {
         [layer] if layer.media_type == LAYER_TYPE => layer.digest.parse(),
-        layers => Err(format!("a Wasm artifact has one layer, of the type {LAYER_TYPE}; this one has {}", layers.len())),
+        layers => {
+            Err(format!("a Wasm artifact has one layer, of the type {LAYER_TYPE}; this one has {}", layers.len()))
+        }
     }
 }
 
@@ -211,7 +214,8 @@ mod tests {
     fn artifacts_and_challenges() {
         let layer = json!({"mediaType": LAYER_TYPE, "digest": format!("sha256:{DIGEST}"), "size": 4});
         let manifest = |config: &str, layers: serde_json::Value| {
-            json!({"schemaVersion": 2, "config": {"mediaType": config, "digest": "x", "size": 2}, "layers": layers}).to_string()
+            json!({"schemaVersion": 2, "config": {"mediaType": config, "digest": "x", "size": 2}, "layers": layers})
+                .to_string()
         };
         let read = |config: &str, layers| wasm_layer(manifest(config, layers).as_bytes());
         assert_eq!(read(CONFIG_TYPE, json!([layer])), DIGEST.parse());
@@ -219,7 +223,8 @@ mod tests {
         assert!(read(CONFIG_TYPE, json!([layer, layer])).is_err());
         assert!(read(CONFIG_TYPE, json!([])).is_err());
         assert!(wasm_layer(b"nonsense").is_err());
-        let challenge = r#"Bearer realm="https://auth.example/token",service="registry.example",scope="repository:x:pull""#;
+        let challenge =
+            r#"Bearer realm="https://auth.example/token",service="registry.example",scope="repository:x:pull""#;
         let expected = "https://auth.example/token?service=registry.example&scope=repository:x:pull";
         assert_eq!(token_url(challenge).as_deref(), Some(expected));
         assert_eq!(token_url("Basic realm=\"x\""), None);

@@ -93,7 +93,8 @@ impl Downloading<'_> {
         let client = Client::plain(grants, self.egress, TIMEOUT_MS).with_answer_bytes_max(self.bytes_max + 1);
         let outgoing =
             Outgoing { method: "GET".to_string(), url: url.to_string(), headers, body: Bytes::new(), token: None };
-        let answer = client.send(outgoing).await.map_err(|error| DownloadError::Send { url: url.to_string(), error })?;
+        let answer =
+            client.send(outgoing).await.map_err(|error| DownloadError::Send { url: url.to_string(), error })?;
         if answer.body.len() > self.bytes_max {
             return Err(DownloadError::TooLarge { url: url.to_string(), bytes_max: self.bytes_max });
         }

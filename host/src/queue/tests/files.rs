@@ -133,7 +133,10 @@ async fn is_brought_up_to_date(frozen: &[u8], lanes: [usize; 2]) {
         })
         .collect();
     let of = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
-    assert_eq!(shown, [(5, &b"\x01first"[..], of(&["d", "e"]), lanes[0]), (9, &b"\x01second"[..], of(&["e"]), lanes[1])]);
+    assert_eq!(
+        shown,
+        [(5, &b"\x01first"[..], of(&["d", "e"]), lanes[0]), (9, &b"\x01second"[..], of(&["e"]), lanes[1])]
+    );
     let mut webhook = feed(&store, "shop/webhook").await;
     assert_eq!(names(&drain(&mut webhook).await), ["a", "b", "c", "d", "e", "f"]);
     let letters = dead_letters(&store, DeadFilter::default()).await;

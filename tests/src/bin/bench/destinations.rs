@@ -58,7 +58,10 @@ pub fn rows() -> anyhow::Result<Vec<Row>> {
             many / single,
             "",
             1.3,
-            format!("{many:.1} / {single:.1} us of processor time, {} deliveries in batches of {BATCH}", DESTINATIONS * BATCH),
+            format!(
+                "{many:.1} / {single:.1} us of processor time, {} deliveries in batches of {BATCH}",
+                DESTINATIONS * BATCH
+            ),
         ),
     ])
 }
