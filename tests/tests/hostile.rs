@@ -64,6 +64,27 @@ fn check_judge(mode: &str) {
 
 /// What comes after a time-out waits in the queue, and is probed with one at a time.
 #[test]
+fn a_guest_that_fails_at_each_event_opens_its_breaker_and_what_comes_waits() {
+    let vendors = StandIn::start();
+    let guest = Destination::hostile("guest", &vendors.url(), "always-trap")
+        .delivery("backoff_ms_max", 3_600_000)
+        .delivery("breaker_failures", 5)
+        .delivery("backoff_ms_min", 3_600_000)
+        .delivery("breaker_open_ms_max", 3_600_000);
+    let daemon = Daemon::start(Setup::shop([guest]));
+    let events = |name: &str| (0..20).map(|at| shop::padded(&format!("{name}-{at}"), 400)).collect::<Vec<Value>>();
+    daemon.accept(&events("before"));
+    daemon.wait_for_log("the circuit breaker is open");
+    daemon.accept(&events("after"));
+    eventually("what was planned is dead", SOON, || daemon.counter("shop/guest", "dead") >= 5);
+    let counters = daemon.counters("shop/guest");
+    assert_eq!(counters["state"], "failing");
+    let (dead, waiting) = (counters["dead"].as_u64(), counters["waiting"].as_u64());
+    assert!(dead <= Some(20) && waiting >= Some(20), "those that came later wait: {counters}");
+    assert_balanced(&counters);
+}
+
+#[test]
 fn a_guest_that_always_spins_opens_its_breaker() {
     let vendors = StandIn::start();
     let guest = Destination::hostile("guest", &vendors.url(), "always-spin").delivery("breaker_failures", 1);

@@ -395,6 +395,7 @@ impl Runtime {
         planned: Planned,
     ) -> Result<(), StoreError> {
         self.shared.live.tell(|| planned_step(&attempts, &deliveries, &planned));
+        let hopeless = planned.is_hopeless();
         let mut ended = Vec::new();
         let mut end = End::default();
         for (position, fate) in planned.fates {
@@ -404,6 +405,9 @@ impl Runtime {
         for (position, fault) in planned.faults {
             end.join(shifted(attempts.fault(&deliveries, position as usize, &fault), position as usize, ended.len()));
             ended.push(deliveries[position as usize].clone());
+        }
+        if hopeless {
+            end.failed = ended.len() as u32;
         }
         if !ended.is_empty() {
             self.settle(Origin::First, &ended, end).await?;
@@ -480,7 +484,7 @@ impl Runtime {
     }
 
     async fn settle(&mut self, origin: Origin, deliveries: &[Delivery], end: End) -> Result<(), StoreError> {
-        self.take_health(Health { failed: end.exhausted, ..Health::default() });
+        self.take_health(Health { failed: end.failed, ..Health::default() });
         let feed = &mut self.feed;
         let settlement = end::settlement(origin, deliveries, end, || feed.new_request_id());
         self.settler.settle(settlement).await
