@@ -212,7 +212,12 @@ pub(super) fn pii(call: &Pii) -> anyhow::Result<()> {
     }
     let rows = report.iter().map(|row| {
         let text = |key: &str| row[key].as_str().map_or_else(|| row[key].to_string(), String::from);
-        let mut cells = vec![format!("{}/{}", text("pipeline"), text("destination")), text("class"), text("stored"), text("receives")];
+        let mut cells = vec![
+            format!("{}/{}", text("pipeline"), text("destination")),
+            text("class"),
+            text("stored"),
+            text("receives"),
+        ];
         if call.events.is_some() {
             cells.extend([text("events_with_it"), text("received_with_it")]);
         }
@@ -244,7 +249,10 @@ fn observed(
         classes(event).into_iter().for_each(|class| seen.entry(class).or_default().0 += 1);
         let Ok(stored) = storage.stored(event) else { continue };
         if let Routing::Goes(after) = destination.transformation.apply(kinds, &stored) {
-            classes(&after).into_iter().for_each(|class| seen.entry(class).or_default().1 += 1);
+            // What is masked is of its class still, and says little.
+            let policy = destination.transformation.policy();
+            let as_it_is = |class: &Class| !policy.treats_everywhere(*class) && !storage.treats_everywhere(*class);
+            classes(&after).into_iter().filter(as_it_is).for_each(|class| seen.entry(class).or_default().1 += 1);
         }
     }
     seen
@@ -281,7 +289,8 @@ fn stored(config: &Config, path: &Path, last: usize) -> anyhow::Result<BTreeMap<
         let call = format!("pipelines/{}/events?last={last}", admin_client::encoded(&pipeline.id.0));
         let mut events = Vec::new();
         admin_client::call_lines(&admin, Method::GET, &call, bytes::Bytes::new(), |line| {
-            let kept: Value = serde_json::from_slice(line).context("the daemon answered with something that is not JSON")?;
+            let kept: Value =
+                serde_json::from_slice(line).context("the daemon answered with something that is not JSON")?;
             let event = event_from_line(
                 kept["event"].to_string().as_bytes(),
                 kept["message_id"].as_str().unwrap_or_default(),

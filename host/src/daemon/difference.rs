@@ -141,7 +141,8 @@ impl Planner {
                 difference.same += 1;
                 continue;
             }
-            let goes = |outcome: &Option<Value>| outcome.as_ref().is_some_and(|outcome| outcome.get("requests").is_some());
+            let goes =
+                |outcome: &Option<Value>| outcome.as_ref().is_some_and(|outcome| outcome.get("requests").is_some());
             match (goes(&before), goes(&after)) {
                 (false, true) => difference.goes_now += 1,
                 (true, false) => difference.goes_no_more += 1,
@@ -157,7 +158,8 @@ impl Planner {
 
     fn ready(&self, destination: &Arc<Destination>) -> anyhow::Result<Ready> {
         let revision = self.revisions.get(&destination.plugin);
-        let revision = revision.with_context(|| format!("the plugin `{}` is not in the plugin directory", destination.plugin))?;
+        let revision =
+            revision.with_context(|| format!("the plugin `{}` is not in the plugin directory", destination.plugin))?;
         // The handles of a fixed key: the same for both configurations, and no secret is shown.
         let key = HandleKey::fixed();
         let (settings, _) = self.host.settings(revision, &destination.settings.0, &destination.id.0, &key)?;

@@ -235,6 +235,11 @@ impl Policy {
         self.classes.is_empty()
     }
 
+    /// Whether a class is treated wherever it is found, by key or by form.
+    pub fn treats_everywhere(&self, class: Class) -> bool {
+        self.by_key & self.by_pattern & class.bit() != 0
+    }
+
     /// What becomes of a class; None: it is not treated.
     pub fn action(&self, class: Class) -> Option<Action> {
         self.classes.iter().find(|treated| treated.class == class).map(|treated| treated.action)
@@ -260,12 +265,15 @@ impl Policy {
                 })?;
             }
         }
-        search(view, self.by_key, self.by_pattern, steps, &mut |value, class, parts| {
-            seen(class);
-            let Some(treated) = self.classes.iter().find(|treated| treated.class == class) else { return Ok(()) };
-            match parts {
-                None => treated.whole(view, value, edits, steps),
-                Some(parts) => treated.parts(value, parts, edits),
+        let treated = |class: Class| self.classes.iter().find(|treated| treated.class == class);
+        search(view, self.by_key, self.by_pattern, steps, &mut |value, sight| match sight {
+            Sight::Whole(class) => {
+                seen(class);
+                treated(class).map_or(Ok(()), |treated| treated.whole(view, value, edits, steps))
+            }
+            Sight::Parts(parts) => {
+                parts.iter().for_each(|(class, _)| seen(*class));
+                treat_parts(value, parts, &treated, edits)
             }
         })?;
         Ok(found)
@@ -333,41 +341,56 @@ impl Treated {
             })),
         }
     }
+}
 
-    /// Treats parts of a text.
-    fn parts(&self, value: &Value<'_>, parts: &[Range<usize>], edits: &mut Edits) -> Result<(), Exhausted> {
-        let Some(text) = value.as_str() else { return Ok(()) };
-        let mut treated = String::with_capacity(text.len());
-        let mut copied = 0;
-        for part in parts {
-            treated.push_str(&text[copied..part.start]);
-            let found = &text[part.clone()];
-            // In an address of a page the sign is written so.
-            let plain = found.replace("%40", "@");
-            match self.treated(&plain, Kind::String) {
-                Some(made) => treated.push_str(&made),
-                None => treated.push_str(found),
-            }
-            copied = part.end;
+/// Treats parts of a text, which are in order and apart.
+fn treat_parts<'p>(
+    value: &Value<'_>,
+    parts: &[(Class, Range<usize>)],
+    treated: &dyn Fn(Class) -> Option<&'p Treated>,
+    edits: &mut Edits,
+) -> Result<(), Exhausted> {
+    let Some(text) = value.as_str() else { return Ok(()) };
+    let mut made = String::with_capacity(text.len());
+    let (mut copied, mut removes) = (0, false);
+    for (class, part) in parts {
+        let Some(treated) = treated(*class) else { continue };
+        removes |= treated.action == Action::Remove;
+        made.push_str(text.get(copied..part.start).unwrap_or_default());
+        let found = text.get(part.clone()).unwrap_or_default();
+        // In an address of a page the sign is written so.
+        let plain = found.replace("%40", "@");
+        match treated.treated(&plain, Kind::String) {
+            Some(hidden) => made.push_str(&hidden),
+            None => made.push_str(found),
         }
-        treated.push_str(&text[copied..]);
-        if self.action == Action::Remove && treated.trim().is_empty() {
-            edits.remove(value);
-        } else if treated != *text {
-            let made = edits.arena.text(&treated)?;
-            edits.replace(value, made);
-        }
-        Ok(())
+        copied = part.end;
     }
+    made.push_str(text.get(copied..).unwrap_or_default());
+    if removes && made.trim().is_empty() {
+        edits.remove(value);
+    } else if made != *text {
+        let made = edits.arena.text(&made)?;
+        edits.replace(value, made);
+    }
+    Ok(())
 }
 
 /// Which classes of personal data an event has, by key or by form.
 pub fn classes_in(view: View<'_>, steps: &Steps) -> Result<Vec<Class>, Exhausted> {
     let mut found = Vec::new();
-    search(view, u8::MAX, u8::MAX, steps, &mut |value, class, _| {
-        let masked = scalar(value).is_some_and(|text| is_treated(&text));
-        if !masked && !found.contains(&class) {
-            found.push(class);
+    search(view, u8::MAX, u8::MAX, steps, &mut |value, sight| {
+        let in_value = (value.number()..value.entry().next).filter_map(|number| view.value(number));
+        let mut texts = in_value.filter_map(|inner| scalar(&inner));
+        let is_plain = texts.any(|text| !is_treated(&text));
+        let classes: Vec<Class> = match sight {
+            Sight::Whole(class) => vec![class],
+            Sight::Parts(parts) => parts.iter().map(|(class, _)| *class).collect(),
+        };
+        for class in classes.into_iter().filter(|_| is_plain) {
+            if !found.contains(&class) {
+                found.push(class);
+            }
         }
         Ok(())
     })?;
@@ -394,7 +417,15 @@ const PASSED_OVER: [&str; 10] = [
     "version",
 ];
 
-type Found<'f> = dyn FnMut(&Value<'_>, Class, Option<&[Range<usize>]>) -> Result<(), Exhausted> + 'f;
+/// What was found in a value.
+enum Sight<'s> {
+    /// It is of the class, with all that it contains.
+    Whole(Class),
+    /// Parts of its text are; in order and apart.
+    Parts(&'s [(Class, Range<usize>)]),
+}
+
+type Found<'f> = dyn FnMut(&Value<'_>, Sight<'_>) -> Result<(), Exhausted> + 'f;
 
 /// Calls `found` with each value that is of a class by its key, or of which parts are by their form.
 fn search(view: View<'_>, by_key: u8, by_pattern: u8, steps: &Steps, found: &mut Found<'_>) -> Result<(), Exhausted> {
@@ -415,7 +446,7 @@ fn search(view: View<'_>, by_key: u8, by_pattern: u8, steps: &Steps, found: &mut
             if let Some(class) =
                 class_of_key(&value, traits.contains(&number)).filter(|class| by_key & class.bit() != 0)
             {
-                found(&value, class, None)?;
+                found(&value, Sight::Whole(class))?;
                 // What it contains is of the class, too.
                 number = value.entry().next.max(number + 1);
                 continue;
@@ -438,12 +469,30 @@ static PHONE: LazyLock<Regex> =
 fn by_form(value: &Value<'_>, classes: u8, steps: &Steps, found: &mut Found<'_>) -> Result<(), Exhausted> {
     let Some(raw) = value.raw_str() else { return Ok(()) };
     steps.take_bytes(raw.len())?;
+    let mut parts: Vec<(Class, Range<usize>)> = Vec::new();
+    let mut look = |class: Class, form: &Regex| -> Result<(), Exhausted> {
+        let Some(text) = value.as_str() else { return Ok(()) };
+        // An automaton looks at each byte a few times.
+        steps.take_bytes(text.len() * 8)?;
+        let before = parts.len();
+        for part in form.find_iter(&text).map(|part| part.range()) {
+            steps.take(1 + before as u64)?;
+            if parts[..before].iter().all(|(_, known)| part.end <= known.start || part.start >= known.end) {
+                parts.push((class, part));
+            }
+        }
+        Ok(())
+    };
     let may_be_email = memchr::memchr(b'@', raw).is_some() || memchr::memmem::find(raw, b"%40").is_some();
     if classes & Class::Email.bit() != 0 && may_be_email {
-        return parts_of(value, &EMAIL, Class::Email, steps, found);
+        look(Class::Email, &EMAIL)?;
     }
     if classes & Class::Phone.bit() != 0 && memchr::memchr(b'+', raw).is_some() {
-        return parts_of(value, &PHONE, Class::Phone, steps, found);
+        look(Class::Phone, &PHONE)?;
+    }
+    if !parts.is_empty() {
+        parts.sort_by_key(|(_, part)| part.start);
+        return found(value, Sight::Parts(&parts));
     }
     let may_be_ip =
         (3..=45).contains(&raw.len()) && raw.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':'));
@@ -451,26 +500,10 @@ fn by_form(value: &Value<'_>, classes: u8, steps: &Steps, found: &mut Found<'_>)
         let is_version = value.raw_key().is_some_and(|key| key.to_ascii_lowercase().ends_with(b"version"));
         let text = std::str::from_utf8(raw).unwrap_or_default();
         if !is_version && text.parse::<IpAddr>().is_ok() {
-            return found(value, Class::Ip, None);
+            return found(value, Sight::Whole(Class::Ip));
         }
     }
     Ok(())
-}
-
-fn parts_of(
-    value: &Value<'_>,
-    form: &Regex,
-    class: Class,
-    steps: &Steps,
-    found: &mut Found<'_>,
-) -> Result<(), Exhausted> {
-    let Some(text) = value.as_str() else { return Ok(()) };
-    steps.take_bytes(text.len() * 8)?;
-    let parts: Vec<Range<usize>> = form.find_iter(&text).map(|part| part.range()).collect();
-    match parts.is_empty() {
-        true => Ok(()),
-        false => found(value, class, Some(&parts)),
-    }
 }
 
 /// A text that people wrote, without the e-mail addresses and phones in it.

@@ -33,6 +33,9 @@ pub(super) fn compile(source: &str, item: bool) -> Result<Expression, Expression
     if source.trim().is_empty() {
         return Err(wrong(0, "the expression is empty".to_string()));
     }
+    if let Some(at) = too_deep(source) {
+        return Err(wrong(at, format!("at most {NESTING_MAX} brackets stand inside one another")));
+    }
     let parser = PrattParser::new()
         .max_recursion_depth(NESTING_MAX)
         .max_expression_node_count(PARTS_MAX)
@@ -53,6 +56,32 @@ pub(super) fn compile(source: &str, item: bool) -> Result<Expression, Expression
     }
     let root = building.node(&parsed, 0)?;
     Ok(Expression { root, reads: building.reads, names: building.names })
+}
+
+/// Where more brackets are open than may be: the parser goes as deep as they are. Brackets in texts do
+/// not count.
+fn too_deep(source: &str) -> Option<usize> {
+    let (mut open, mut quote) = (0_u16, None);
+    let mut bytes = source.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match (quote, byte) {
+            (Some(_), b'\\') => {
+                bytes.next();
+            }
+            (Some(quoted), byte) if quoted == byte => quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'(' | b'[' | b'{') => {
+                open += 1;
+                if open > NESTING_MAX {
+                    return Some(at);
+                }
+            }
+            (None, b')' | b']' | b'}') => open = open.saturating_sub(1),
+            (None, _) => {}
+        }
+    }
+    None
 }
 
 /// The byte offset of a line and column.

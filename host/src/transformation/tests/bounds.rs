@@ -70,9 +70,28 @@ fn expressions_are_bounded_when_they_are_checked() {
     let parts = |count: usize| when(format!("[{}] == a", vec!["1"; count - 3].join(",")));
     check(parts(PARTS_MAX), parts(PARTS_MAX + 1));
     let nested = |depth: usize| when(format!("{}true{}", "(".repeat(depth), ")".repeat(depth)));
-    let deepest = (1..100).take_while(|depth| is_good(nested(*depth))).last().unwrap_or_default();
-    assert!((usize::from(NESTING_MAX) / 2..=usize::from(NESTING_MAX) + 1).contains(&deepest), "{deepest}");
-    assert!(!is_good(nested(deepest + 1)) && !is_good(nested(1_900)));
+    check(nested(usize::from(NESTING_MAX)), nested(usize::from(NESTING_MAX) + 1));
+    // Whatever is repeated, as often as fits: it is checked, and nothing more.
+    let repeated = [
+        ("(", ")"),
+        ("!", ""),
+        ("-", ""),
+        ("a ? a : ", ""),
+        ("a.", ""),
+        ("a || ", ""),
+        ("1 + ", ""),
+        ("r'('.", ""),
+        ("[", "]"),
+        ("size(", ")"),
+        ("\"\"\"(", ")"),
+        ("r'\\'(", ")"),
+    ];
+    for (before, after) in repeated {
+        let length = before.len() + after.len();
+        for count in [10, 100, 1_900 / length, 4_000 / length] {
+            let _ = rules(&[when(format!("{}a{}", before.repeat(count), after.repeat(count)))]);
+        }
+    }
 }
 
 /// What comes of an event when a rule sets an expression.

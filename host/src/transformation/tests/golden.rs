@@ -129,7 +129,7 @@ fn a_rule_is_written_as_it_was_read_but_for_its_secret() {
 #[test]
 fn conditions() {
     let event = event(
-        r#"{"event":"E","properties":{"n":12,"f":12.5,"t":"Añb","list":[1,2,3],"products":[{"p":5,"c":"x"},{"p":7}],"null":null,"a.b":1,"ok":true,"time":"2026-01-05T10:00:00Z"}}"#,
+        r#"{"event":"E","properties":{"n":12,"f":12.5,"t":"Añb","list":[1,2,3],"products":[{"p":5,"c":"x"},{"p":7}],"nothing":null,"a.b":1,"ok":true,"time":"2026-01-05T10:00:00Z"}}"#,
     );
     for (source, expected) in [
         ("properties.n == 12 && properties.f > properties.n", true),
@@ -147,7 +147,7 @@ fn conditions() {
         ("properties.products.map(p, has(p.c), p.c) == ['x']", true),
         ("properties.products[1].p == 7 && properties['n'] == 12 && properties['a.b'] == 1", true),
         ("2 in properties.list && !(4 in properties.list) && 'n' in properties", true),
-        ("properties.null == null && has(properties.null) && !has(properties.none)", true),
+        ("properties.nothing == null && has(properties.nothing) && !has(properties.none)", true),
         ("properties.ok ? true : properties.none", true),
         ("properties.none == 1 || properties.ok", true),
         ("properties.none == 1 && !properties.ok", false),
