@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use switchyard_tests::daemon::Daemon;
-use switchyard_tests::expect::{IN_TIME, SOON, assert_balanced, eventually};
+use switchyard_tests::expect::{SOON, assert_balanced, eventually};
 use switchyard_tests::setup::{Destination, Setup};
 use switchyard_tests::stand_in::{Answer, StandIn};
 
@@ -163,7 +163,7 @@ fn what_is_too_much_work_is_a_dead_letter_and_never_goes_half_changed() {
         track("heavy", json!({"secret": "s", "list": vec![1; 400]})),
         track("light", json!({"secret": "s", "list": [1]})),
     ]);
-    eventually("both have ended", IN_TIME, || {
+    eventually("both have ended", SOON * 4, || {
         daemon.counter("shop/webhook", "dead") == 1 && daemon.counter("shop/webhook", "delivered") == 1
     });
     assert_eq!(daemon.counters("shop/webhook")["dead_by"], json!({"transformation": 1}));
