@@ -1,5 +1,6 @@
 //! Where plugins come from: a URL with its digest, a registry by digest, and files that are signed.
 
+use std::io::Read;
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -90,7 +91,9 @@ fn a_plugin_comes_from_a_registry_by_digest() {
 /// A frozen plugin with its signature.
 fn signed() -> (Vec<u8>, PathBuf, String) {
     let folder = paths::root().join("tests/fixtures/signed");
-    let bytes = std::fs::read(folder.join("hostile.wasm")).expect("it is there");
+    let file = std::fs::File::open(folder.join("hostile.wasm.gz")).expect("it is there");
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).expect("it is whole");
     let key = std::fs::read_to_string(folder.join("minisign.pub")).expect("it is there");
     (bytes, folder.join("hostile.wasm.minisig"), key.trim().to_string())
 }

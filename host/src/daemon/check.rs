@@ -7,11 +7,10 @@ use crate::delivery::active::missing_grants;
 use crate::meter::Meters;
 use crate::plugin::handles::HandleKey;
 use crate::plugin::host::PluginHost;
-use crate::plugin::shelf::Shelf;
 
 use super::destinations::guest;
-use super::plugins::{Chosen, Plugins, noted_active};
-use super::run::{SHELF_DIRECTORY, plugin_limits};
+use super::plugins::{Chosen, as_active};
+use super::run::plugin_limits;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -30,15 +29,7 @@ pub fn check(config: &Config) -> anyhow::Result<Report> {
 
 async fn report(config: &Config) -> anyhow::Result<Report> {
     let host = Arc::new(PluginHost::new(plugin_limits(config), None)?);
-    let mut plugins = Plugins::new(host.clone(), &config.plugin_directory, &config.plugins);
-    for dropped in plugins.look().await {
-        plugins.choose(Chosen::only(dropped.revision));
-    }
-    let shelf_directory = config.data_directory.join(SHELF_DIRECTORY);
-    if shelf_directory.is_dir() {
-        let shelf = Shelf::open(host.clone(), &shelf_directory)?;
-        noted_active(&shelf, &shelf_directory).into_iter().for_each(|revision| plugins.choose(Chosen::only(revision)));
-    }
+    let plugins = as_active(&host, config).await?;
     let refused = plugins.refused().map(|(path, why)| format!("{}: the plugin is refused: {why}", path.display()));
     let meters = Meters::default();
     let mut report = Report { mistakes: refused.collect(), ..Report::default() };

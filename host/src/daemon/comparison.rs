@@ -18,7 +18,7 @@ use crate::plugin::difference::{KindOfDifference, Summary, differences};
 use crate::plugin::plan::Plan;
 use crate::plugin::sheet::sheet;
 use crate::queue::DestinationId;
-use crate::transformation::{self, Routing};
+use crate::transformation::Routing;
 
 /// A set-up whose plugin used up its time or its memory at so many events is not asked further.
 const EXHAUSTED_MAX: u64 = 4;
@@ -109,10 +109,14 @@ impl Side {
     /// What would become of an event, by field.
     async fn plan(&mut self, guests: &Guests, event: &Event, now_ms: u64) -> Value {
         let kinds = &self.guest.revision.manifest().kinds;
-        if let Routing::Filtered(rule) = transformation::route(&self.active.destination, kinds, event) {
-            return json!({"requests": {}, "fate": format!("filtered by the rule {rule}")});
-        }
-        let planned = guests.plan(&self.guest, now_ms, vec![event.clone()]).await;
+        let event = match self.active.destination.transformation.apply(kinds, event) {
+            Routing::Goes(event) => event,
+            Routing::Filtered(rule) => {
+                return json!({"requests": {}, "fate": format!("filtered by the rule {rule}")});
+            }
+            Routing::Refused(why) => return json!({"requests": {}, "fate": format!("refused: {why}")}),
+        };
+        let planned = guests.plan(&self.guest, now_ms, vec![event]).await;
         if let Some((_, fault)) = planned.faults.first() {
             self.faults += 1;
             self.exhausted += u64::from(fault.is_exhaustion());

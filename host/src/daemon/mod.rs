@@ -8,6 +8,7 @@ mod alerting;
 mod check;
 pub mod comparison;
 mod destinations;
+pub mod difference;
 mod figures;
 mod kept_settings;
 mod listeners;

@@ -16,8 +16,9 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::record::PluginRecord;
+use super::run::SHELF_DIRECTORY;
 use super::watching::Baseline;
-use crate::config::{PluginRules, Unsigned};
+use crate::config::{Config, PluginRules, Unsigned};
 use crate::plugin::aot::hex;
 use crate::plugin::host::PluginHost;
 use crate::plugin::manifest::read_manifest;
@@ -106,6 +107,11 @@ impl Plugins {
     /// The ids of all active plugins.
     pub fn ids(&self) -> Vec<&str> {
         self.chosen.keys().map(String::as_str).collect()
+    }
+
+    /// What all plugins work with.
+    pub fn all(&self) -> impl Iterator<Item = &Chosen> {
+        self.chosen.values()
     }
 
     /// What a plugin works with from now on.
@@ -273,8 +279,22 @@ impl Plugins {
     }
 }
 
-/// The revisions that were active in a data directory, from the shelf there: for `check`.
-pub(super) fn noted_active(shelf: &Shelf, directory: &Path) -> Vec<Arc<Revision>> {
+/// The plugins of a configuration as a daemon has them, or would have them: for `check` and the like.
+pub(super) async fn as_active(host: &Arc<PluginHost>, config: &Config) -> anyhow::Result<Plugins> {
+    let mut plugins = Plugins::new(host.clone(), &config.plugin_directory, &config.plugins);
+    for dropped in plugins.look().await {
+        plugins.choose(Chosen::only(dropped.revision));
+    }
+    let directory = config.data_directory.join(SHELF_DIRECTORY);
+    if directory.is_dir() {
+        let shelf = Shelf::open(host.clone(), &directory)?;
+        noted_active(&shelf, &directory).into_iter().for_each(|revision| plugins.choose(Chosen::only(revision)));
+    }
+    Ok(plugins)
+}
+
+/// The revisions that were active in a data directory, from the shelf there.
+fn noted_active(shelf: &Shelf, directory: &Path) -> Vec<Arc<Revision>> {
     let Ok(text) = std::fs::read(directory.join(ACTIVE_FILE)) else { return Vec::new() };
     let active: BTreeMap<String, String> = serde_json::from_slice(&text).unwrap_or_default();
     active.values().filter_map(|digest| shelf.get(digest).ok()).collect()

@@ -20,12 +20,14 @@ use super::guest::{Guests, Planned};
 use super::lanes::{self, Group, Lanes};
 use super::limiter::Limiter;
 use super::live::{Live, Step};
+use super::quotas::Quotas;
 use super::trial;
 use crate::clock::Clock;
 use crate::config::DeliveryLimits;
+use crate::event::Event;
 use crate::plugin::manifest::Order;
 use crate::queue::{Delivery, Feed, Note, Outcome, Settler, StoreError};
-use crate::transformation::{self, Routing};
+use crate::transformation::Routing;
 
 /// JSON bytes of one batch: what a guest of 64 MiB holds several times over.
 const BATCH_BYTES_MAX: usize = 4 << 20;
@@ -77,6 +79,7 @@ pub struct Runtime {
     limits: DeliveryLimits,
     tasks: JoinSet<TaskEnd>,
     lanes: Arc<Mutex<Lanes>>,
+    quotas: Arc<Mutex<Quotas>>,
     planning: bool,
     breaker: Breaker,
     not_before_ms: u64,
@@ -121,6 +124,7 @@ impl Runtime {
             shared,
             settler: feed.settler(),
             lanes: Arc::new(Mutex::new(Lanes::new(feed.standing()))),
+            quotas: Arc::default(),
             feed,
             active,
             stop,
@@ -241,7 +245,7 @@ impl Runtime {
     fn allows(&self, now_ms: u64) -> Option<Allows> {
         match (&self.pause, self.breaker.allows(now_ms)) {
             (Some(Pause::Plugin(_)), _) => None,
-            (Some(Pause::Credentials(_)), Allows::All) => Some(Allows::Probe),
+            (Some(Pause::UntilOneWorks(_)), Allows::All) => Some(Allows::Probe),
             (_, allows) => Some(allows),
         }
     }
@@ -311,10 +315,10 @@ impl Runtime {
         let deliveries = self.feed.next(events_max, BATCH_BYTES_MAX.min(batch_bytes_max)).await?;
         let mut parts = Vec::new();
         for (own, deliveries) in trial::parts(attempts.clone(), on_trial.clone(), deliveries) {
-            let deliveries = self.route(&own, deliveries).await?;
+            let (deliveries, events) = self.route(&own, deliveries).await?;
             if !deliveries.is_empty() {
                 let before = on_trial.as_ref().filter(|new| Arc::ptr_eq(new, &own)).map(|_| attempts.clone());
-                parts.push((own, before, deliveries));
+                parts.push((own, before, deliveries, events));
             }
         }
         if parts.is_empty() {
@@ -323,36 +327,49 @@ impl Runtime {
         self.planning = true;
         self.tasks.spawn(async move {
             let mut planned = Vec::with_capacity(parts.len());
-            for (own, before, deliveries) in parts {
-                planned.extend(trial::plan(own, before, deliveries).await);
+            for (own, before, deliveries, events) in parts {
+                planned.extend(trial::plan(own, before, deliveries, events).await);
             }
             TaskEnd::Planned(planned)
         });
         Ok(Taken::All)
     }
 
-    /// Settles what the rules filter; the rest goes on.
-    async fn route(&mut self, attempts: &Attempts, deliveries: Vec<Delivery>) -> Result<Vec<Delivery>, StoreError> {
+    /// Settles what the rules filter; the rest goes on, with its events in the form that they are planned in.
+    /// The deliveries keep theirs: what is stored and shown of an event is what came.
+    async fn route(
+        &mut self,
+        attempts: &Attempts,
+        deliveries: Vec<Delivery>,
+    ) -> Result<(Vec<Delivery>, Vec<Event>), StoreError> {
         let kinds = &attempts.guest.revision.manifest().kinds;
         let mut goes = Vec::with_capacity(deliveries.len());
+        let mut events = Vec::with_capacity(deliveries.len());
         let mut filtered = Vec::new();
         let mut end = End::default();
         for delivery in deliveries {
-            match transformation::route(&attempts.active.destination, kinds, &delivery.event) {
-                Routing::Goes => goes.push(delivery),
+            match attempts.active.destination.transformation.apply(kinds, &delivery.event) {
+                Routing::Goes(event) => {
+                    goes.push(delivery);
+                    events.push(event);
+                }
                 Routing::Filtered(rule) => {
                     let at = filtered.len();
-                    self.shared.live.tell(|| filtered_step(attempts, &delivery, rule));
-                    end.parts.push((at, Outcome::Filtered { reason: rule.to_string() }));
-                    end.notes.push((vec![at], filtered_note((self.shared.now)(), rule)));
+                    self.shared.live.tell(|| filtered_step(attempts, &delivery, &rule));
+                    end.notes.push((vec![at], filtered_note((self.shared.now)(), &rule)));
+                    end.parts.push((at, Outcome::Filtered { reason: rule.into_owned() }));
                     filtered.push(delivery);
+                }
+                Routing::Refused(why) => {
+                    filtered.push(delivery);
+                    end.join(attempts.refused(&filtered, filtered.len() - 1, why));
                 }
             }
         }
         if !filtered.is_empty() {
             self.settle(Origin::First, &filtered, end).await?;
         }
-        Ok(goes)
+        Ok((goes, events))
     }
 
     /// What attempts need now, or None while the destination cannot work.
@@ -369,6 +386,7 @@ impl Runtime {
             guests: self.shared.guests.clone(),
             limiter: self.limiter.clone(),
             lanes: self.lanes.clone(),
+            quotas: self.quotas.clone(),
             now: self.shared.now.clone(),
             live: self.shared.live.clone(),
         }))
@@ -500,7 +518,7 @@ impl Runtime {
             if self.pause.is_none() {
                 let destination = self.active.borrow().destination.id.clone();
                 match &pause {
-                    Pause::Credentials(why) => tracing::warn!(%destination, %why,
+                    Pause::UntilOneWorks(why) => tracing::warn!(%destination, %why,
                         "paused: stored requests are tried as they fall due, and the first that works resumes it"),
                     Pause::Plugin(why) => tracing::warn!(%destination, %why,
                         "paused by its plugin until it is resumed: `switchyard resume {destination}`"),
@@ -525,7 +543,7 @@ impl Runtime {
             ("paused", active.pause_reason())
         } else if let Some(trouble) = &active.trouble {
             ("waiting for the plugin", trouble.clone())
-        } else if let Some(Pause::Credentials(why) | Pause::Plugin(why)) = &self.pause {
+        } else if let Some(Pause::UntilOneWorks(why) | Pause::Plugin(why)) = &self.pause {
             ("paused", why.clone())
         } else if self.breaker.is_open() {
             ("failing", format!("{} attempts failed in a row", self.breaker.failures_in_a_row()))
@@ -560,6 +578,16 @@ fn shifted(mut end: End, from: usize, to: usize) -> End {
     end
 }
 
+/// What is said of an event that a rule kept back.
+fn by_rule(rule: &str) -> String {
+    match rule.split_once(": ") {
+        Some(("rule", name)) => format!("by the rule {name}"),
+        Some(("pipeline rule", name)) => format!("by the pipeline's rule {name}"),
+        Some(("consent", purpose)) => format!("for lack of consent to {purpose}"),
+        _ => format!("by the rule {rule}"),
+    }
+}
+
 /// What the story of a delivery that a rule filtered says.
 pub(super) fn filtered_note(now_ms: u64, rule: &str) -> Note {
     Note {
@@ -569,7 +597,7 @@ pub(super) fn filtered_note(now_ms: u64, rule: &str) -> Note {
         request: String::new(),
         status: 0,
         took_ms: 0,
-        detail: format!("by the rule {rule}"),
+        detail: by_rule(rule),
     }
 }
 
@@ -582,7 +610,7 @@ fn filtered_step(attempts: &Attempts, delivery: &Delivery, rule: &str) -> Step {
         request: String::new(),
         status: 0,
         took_ms: 0,
-        detail: format!("by the rule {rule}"),
+        detail: by_rule(rule),
     }
 }
 

@@ -73,23 +73,25 @@ pub fn parts(
     parts.into_iter().map(|(is_new, deliveries)| (attempts(is_new), deliveries)).collect()
 }
 
-/// Plans a batch; `before` is the revision before, when the one that plans is on trial.
+/// Plans a batch, of which `events` are in the form that they are planned in; `before` is the revision
+/// before, when the one that plans is on trial.
 pub async fn plan(
     attempts: Arc<Attempts>,
     before: Option<Arc<Attempts>>,
     deliveries: Vec<Delivery>,
+    events: Vec<Event>,
 ) -> Vec<(Arc<Attempts>, Vec<Delivery>, Planned)> {
-    let events = |deliveries: &[Delivery]| deliveries.iter().map(|delivery| delivery.event.clone()).collect();
     let (guests, now_ms) = (&attempts.guests, (attempts.now)());
     let planned = match before {
-        Some(_) => guests.plan_on_trial(&attempts.guest, now_ms, events(&deliveries)).await,
-        None => guests.plan(&attempts.guest, now_ms, events(&deliveries)).await,
+        Some(_) => guests.plan_on_trial(&attempts.guest, now_ms, events.clone()).await,
+        None => guests.plan(&attempts.guest, now_ms, events.clone()).await,
     };
     attempts.guest.counts.planned(deliveries.len());
     let failed = failed(&planned);
     let Some(before) = before.filter(|_| !failed.is_empty()) else { return vec![(attempts, deliveries, planned)] };
     let again: Vec<Delivery> = failed.iter().map(|at| deliveries[*at as usize].clone()).collect();
-    let replanned = before.guests.plan(&before.guest, (before.now)(), events(&again)).await;
+    let their_events = failed.iter().map(|at| events[*at as usize].clone()).collect();
+    let replanned = before.guests.plan(&before.guest, (before.now)(), their_events).await;
     count_what_only_the_new_fails_at(&attempts, &planned, &failed, &replanned);
     before.guest.counts.planned(again.len());
     let (deliveries, planned) = without(deliveries, planned, &failed);
@@ -202,6 +204,8 @@ mod tests {
             auth: Vec::new(),
             covers: vec![0, 2, 4],
             lanes: Vec::new(),
+            quota: None,
+            not_after_ms: None,
             tag: Bytes::new(),
         };
         let planned = Planned {

@@ -15,6 +15,7 @@ pub mod aot;
 pub mod bench;
 pub mod build;
 pub mod check;
+pub mod contract;
 pub mod difference;
 pub mod engine;
 pub mod explain;
@@ -42,7 +43,6 @@ pub mod shown;
 pub mod signature;
 pub mod source;
 pub mod split;
-mod wire;
 pub mod workers;
 
 #[cfg(test)]

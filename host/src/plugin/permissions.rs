@@ -134,7 +134,7 @@ mod tests {
 
     fn manifest(change: impl Fn(&mut Value)) -> Manifest {
         let mut value = json!({
-            "id": "x", "version": "1", "contract": "0.1.0", "name": "X", "kinds": ["track"],
+            "id": "x", "version": "1", "contract": "1.0.0", "name": "X", "kinds": ["track"],
             "hosts": ["api.vendor.example"], "batch": {"events_max": 100, "bytes_max": 1000},
             "settings": {"type": "object", "properties": {
                 "key": {"type": "string", "secret": true}, "open": {"type": "string"},

@@ -60,6 +60,12 @@ fn fields(request: &Request, handles: &Handles) -> Value {
             fields[name] = part;
         }
     }
+    if let Some(quota) = &request.quota {
+        fields["quota"] = shown(quota).into();
+    }
+    if let Some(not_after_ms) = request.not_after_ms {
+        fields["not_after_ms"] = not_after_ms.into();
+    }
     fields
 }
 
@@ -164,6 +170,8 @@ mod tests {
             auth: Vec::new(),
             covers: vec![0],
             lanes: Vec::new(),
+            quota: None,
+            not_after_ms: None,
             tag: Bytes::new(),
         }
     }

@@ -80,7 +80,8 @@ impl Shelf {
         for entry in std::fs::read_dir(&self.directory).into_iter().flatten().flatten() {
             let path = entry.path();
             let Some(digest) = path.file_stem().and_then(|stem| stem.to_str()).map(str::to_string) else { continue };
-            if digests.contains(&digest) {
+            let is_ours = path.extension().is_some_and(|extension| extension == "wasm" || extension == "partial");
+            if !is_ours || digests.contains(&digest) {
                 continue;
             }
             if let Err(error) = std::fs::remove_file(&path) {
@@ -102,5 +103,25 @@ impl Shelf {
         let mut loaded = self.loaded.lock().expect("nobody panics while holding the shelf");
         loaded.retain(|_, revision| revision.strong_count() > 0);
         loaded.insert(revision.digest().to_string(), Arc::downgrade(revision));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::limits::Limits;
+    use super::*;
+
+    #[test]
+    fn what_is_no_longer_kept_goes_and_what_is_damaged_is_not_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = Arc::new(PluginHost::new(Limits::default(), None).unwrap());
+        let shelf = Shelf::open(host, folder.path()).unwrap();
+        let names = ["aa.wasm", "bb.wasm", "cc.partial", "active.json"];
+        names.iter().for_each(|name| std::fs::write(folder.path().join(name), b"x").unwrap());
+        shelf.keep_only(&BTreeSet::from(["aa".to_string()]));
+        let left = |name: &&str| folder.path().join(name).exists();
+        assert_eq!(names.iter().filter(|name| left(name)).copied().collect::<Vec<_>>(), ["aa.wasm", "active.json"]);
+        assert!(shelf.has("aa") && !shelf.has("bb"));
+        assert!(shelf.get("aa").is_err_and(|error| error.to_string().contains("damaged")));
     }
 }
