@@ -84,9 +84,12 @@ fn origins(field: &Field) -> String {
     let origin = |how: How, input: &str| match how {
         How::Copy => input.to_string(),
         How::Derived => format!("derived from {input}"),
+        How::Condition => format!("there for {input}"),
     };
-    match &field.origins[..] {
-        [] => "constant".to_string(),
-        all => all.iter().map(|each| origin(each.how, &each.input)).collect::<Vec<_>>().join(", "),
+    let shown: Vec<String> = field.origins.iter().map(|each| origin(each.how, &each.input)).collect();
+    match field.origins.first().map(|first| first.how) {
+        None => "constant".to_string(),
+        Some(How::Condition) => format!("constant, {}", shown.join(", ")),
+        Some(_) => shown.join(", "),
     }
 }

@@ -2,7 +2,8 @@
 //! input marked, and what moves with it comes from there. Pure but for the calls of the plugin.
 //!
 //! A field that is equal to an input, and to its mark when that is marked, is a copy: that is exact. One
-//! that changes in another way is derived from the input. One that never changes is a constant.
+//! that changes in another way is derived from the input; one that is gone with a change depends on it.
+//! One that never changes is a constant.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,8 @@ pub enum How {
     Copy,
     /// The input has a part in it.
     Derived,
+    /// The field is only there for the input.
+    Condition,
 }
 
 /// An input that a field comes from.
@@ -40,7 +43,7 @@ pub struct Field {
     pub field: String,
     /// Its value.
     pub value: Value,
-    /// The inputs, copies first.
+    /// The inputs, copies first, those that it only depends on last.
     pub origins: Vec<Origin>,
 }
 
@@ -144,7 +147,11 @@ impl Found {
                     continue;
                 }
                 let is_copy = same(base, value) && mark.as_ref().zip(now).is_some_and(|(mark, now)| same(now, mark));
-                let how = if is_copy { How::Copy } else { How::Derived };
+                let how = match now {
+                    _ if is_copy => How::Copy,
+                    Some(_) => How::Derived,
+                    None => How::Condition,
+                };
                 moved.entry(field.clone()).and_modify(|known| *known = (*known).min(how)).or_insert(how);
             }
             if moved.values().any(|how| *how == How::Copy) {
