@@ -1,5 +1,7 @@
 //! Send and settle: retries, Retry-After, splits, dead letters and their replay, isolation, draining.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use switchyard_tests::daemon::Daemon;
 use switchyard_tests::expect::{SOON, all_arrived, arrivals, assert_balanced, eventually, message_ids};
@@ -257,6 +259,29 @@ fn an_orderly_end_finishes_what_is_in_flight_and_repeats_nothing() {
     let arrived = arrivals(&vendors.requests());
     let repeated: Vec<_> = arrived.iter().filter(|(_, times)| **times > 1).collect();
     assert!(repeated.is_empty(), "{repeated:?}");
+}
+
+/// What is in flight at the end is waited for, as long as the grace says; beyond it, it is left to the
+/// next start. The end is an orderly one either way.
+#[test]
+fn the_grace_of_an_end_is_for_what_is_in_flight() {
+    for (answer, grace_ms, requests) in [(Answer::Late(Duration::from_millis(600)), 20_000, 1), (Answer::Hang, 200, 2)]
+    {
+        let vendors = StandIn::start();
+        vendors.program(1, answer, |_| true);
+        let setup = Setup::shop([Destination::webhook("webhook", &vendors.url())]);
+        let mut daemon = Daemon::start(setup.top(&format!("drain_grace_ms = {grace_ms}")));
+        daemon.accept(&events("in-flight", 1));
+        vendors.wait_until("it is in flight", SOON, |requests| requests.len() == 1);
+        let status = daemon.end();
+        assert!(status.success(), "{grace_ms}: {status}");
+        daemon.restart();
+        eventually("it is delivered", SOON, || daemon.counter("shop/webhook", "delivered") == 1);
+        daemon.accept(&events("later", 1));
+        eventually("so is the next one", SOON, || daemon.counter("shop/webhook", "delivered") == 2);
+        assert_eq!(vendors.requests().len(), requests + 1, "{grace_ms}: what was settled is not sent again");
+        assert_balanced(&daemon.counters("shop/webhook"));
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ use super::story::{moved, shown};
 use super::verdict::{self, Reading};
 use crate::plugin::manifest::Order;
 use crate::plugin::plan::{Judgement, Request, Response, Verdict};
-use crate::queue::{Delivery, Lane, Outcome};
+use crate::queue::{Death, Delivery, Lane, Outcome};
 use crate::send::auth;
 use crate::send::client::{Answer, Outgoing, SendError};
 
@@ -168,8 +168,7 @@ impl Attempts {
                 self.active.client.send(outgoing).instrument(self.guest.attempt_span(&work.request)).await
             }
             Err(error) => {
-                let death = self.death("not_sendable", error.to_string(), work, None);
-                return (self.dead(deliveries, work, death), Rest::Nothing);
+                return (self.not_sent(deliveries, work, "not_sendable", &error), Rest::Nothing);
             }
         };
         drop(permit);
@@ -177,8 +176,7 @@ impl Attempts {
         match sent {
             Ok(answer) => self.read(deliveries, work, answer, health).await,
             Err(SendError::Refused(refused)) => {
-                let death = self.death("egress_refused", refused.to_string(), work, None);
-                (self.dead(deliveries, work, death), Rest::Nothing)
+                (self.not_sent(deliveries, work, "egress_refused", &refused), Rest::Nothing)
             }
             Err(error) => {
                 health.failed += 1;
@@ -187,6 +185,21 @@ impl Attempts {
                 (self.again(deliveries, work, covers, error.wait_ms(), &error.to_string(), None), Rest::Nothing)
             }
         }
+    }
+
+    /// The end of a request that asks for what the host does not do, such as another host.
+    fn not_sent(&self, deliveries: &[Delivery], work: &Work, reason: &str, cause: &impl ToString) -> End {
+        let death = self.death(reason, cause.to_string(), work, None);
+        self.log_misuse(deliveries, work, &death);
+        self.dead(deliveries, work, death)
+    }
+
+    /// Says in the log what a plugin asked for. Of the events it names the first: they share the cause.
+    fn log_misuse(&self, deliveries: &[Delivery], work: &Work, death: &Death) {
+        let covers = positions(&work.request);
+        let first = covers.first().map(|at| deliveries[*at].event.message_id.as_str()).unwrap_or_default();
+        tracing::warn!(destination = %self.active.destination.id, plugin = %self.active.destination.plugin,
+            message_id = first, events = covers.len(), cause = death.detail, "the plugin's request is not sent");
     }
 
     /// What an answer means.
@@ -336,6 +349,7 @@ impl Attempts {
         if step > STEPS_MAX {
             let detail = format!("the plugin asked for more than {STEPS_MAX} follow-ups");
             let death = self.death("plugin_fault", detail, work, None);
+            self.log_misuse(deliveries, work, &death);
             return End::all(covers, Outcome::Dead(death));
         }
         let next = Work { request, tries: Tries::default(), step, origin_key: work.origin_key.clone() };

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::handles::Handles;
 use super::plan::{Fate, Judgement, Plan, Request, Verdict};
 use crate::send::auth::{self, AuthError};
+use crate::send::oauth::TokenRequest;
 
 /// A plan as JSON, in the form of `switchyard plugin run`.
 pub fn plan_json(plan: &Plan, handles: &Handles, now_ms: u64) -> Result<Value, AuthError> {
@@ -66,6 +67,9 @@ fn request_json(request: &Request, handles: &Handles, now_ms: u64) -> Result<Val
     if let Ok(parsed) = serde_json::from_slice::<Value>(&signed.body) {
         shown["body_json"] = parsed;
     }
+    if let Some(token) = &signed.token {
+        shown["token"] = token_json(token);
+    }
     shown["covers"] = json!(request.covers);
     if !request.key.is_empty() {
         shown["key"] = json!(request.key);
@@ -86,6 +90,19 @@ fn request_json(request: &Request, handles: &Handles, now_ms: u64) -> Result<Val
         }
     }
     Ok(shown)
+}
+
+/// How the access token would be asked for.
+fn token_json(token: &TokenRequest) -> Value {
+    match token.outgoing(None) {
+        Ok(outgoing) => {
+            let headers: Map<String, Value> =
+                outgoing.headers.into_iter().map(|(name, value)| (name, value.into())).collect();
+            let body = String::from_utf8_lossy(&outgoing.body);
+            json!({"method": outgoing.method, "url": outgoing.url, "headers": headers, "body": body})
+        }
+        Err(why) => json!({"url": token.endpoint(), "error": why}),
+    }
 }
 
 fn fate_json(event: u32, fate: &Fate) -> Value {
