@@ -35,7 +35,7 @@ pub fn patched(plugin: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 
 /// The plugin for a version of the contract that this daemon does not know.
 pub fn of_another_version(plugin: &[u8]) -> Vec<u8> {
-    patched(plugin, b"@0.1.0", b"@7.1.0")
+    patched(plugin, b"@1.0.0", b"@7.1.0")
 }
 
 /// The first half of the file.

@@ -20,6 +20,7 @@ use super::guest::{Guests, Planned};
 use super::lanes::{self, Group, Lanes};
 use super::limiter::Limiter;
 use super::live::{Live, Step};
+use super::quotas::Quotas;
 use crate::clock::Clock;
 use crate::config::DeliveryLimits;
 use crate::event::Event;
@@ -77,6 +78,7 @@ pub struct Runtime {
     limits: DeliveryLimits,
     tasks: JoinSet<TaskEnd>,
     lanes: Arc<Mutex<Lanes>>,
+    quotas: Arc<Mutex<Quotas>>,
     planning: bool,
     breaker: Breaker,
     not_before_ms: u64,
@@ -121,6 +123,7 @@ impl Runtime {
             shared,
             settler: feed.settler(),
             lanes: Arc::new(Mutex::new(Lanes::new(feed.standing()))),
+            quotas: Arc::default(),
             feed,
             active,
             stop,
@@ -241,7 +244,7 @@ impl Runtime {
     fn allows(&self, now_ms: u64) -> Option<Allows> {
         match (&self.pause, self.breaker.allows(now_ms)) {
             (Some(Pause::Plugin(_)), _) => None,
-            (Some(Pause::Credentials(_)), Allows::All) => Some(Allows::Probe),
+            (Some(Pause::UntilOneWorks(_)), Allows::All) => Some(Allows::Probe),
             (_, allows) => Some(allows),
         }
     }
@@ -368,6 +371,7 @@ impl Runtime {
             guests: self.shared.guests.clone(),
             limiter: self.limiter.clone(),
             lanes: self.lanes.clone(),
+            quotas: self.quotas.clone(),
             now: self.shared.now.clone(),
             live: self.shared.live.clone(),
         }))
@@ -490,7 +494,7 @@ impl Runtime {
             if self.pause.is_none() {
                 let destination = self.active.borrow().destination.id.clone();
                 match &pause {
-                    Pause::Credentials(why) => tracing::warn!(%destination, %why,
+                    Pause::UntilOneWorks(why) => tracing::warn!(%destination, %why,
                         "paused: stored requests are tried as they fall due, and the first that works resumes it"),
                     Pause::Plugin(why) => tracing::warn!(%destination, %why,
                         "paused by its plugin until it is resumed: `switchyard resume {destination}`"),
@@ -515,7 +519,7 @@ impl Runtime {
             ("paused", active.pause_reason())
         } else if let Some(trouble) = &active.trouble {
             ("waiting for the plugin", trouble.clone())
-        } else if let Some(Pause::Credentials(why) | Pause::Plugin(why)) = &self.pause {
+        } else if let Some(Pause::UntilOneWorks(why) | Pause::Plugin(why)) = &self.pause {
             ("paused", why.clone())
         } else if self.breaker.is_open() {
             ("failing", format!("{} attempts failed in a row", self.breaker.failures_in_a_row()))

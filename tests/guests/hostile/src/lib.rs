@@ -5,7 +5,7 @@
 #[expect(unsafe_code, reason = "the generated glue of the contract's ABI")]
 mod contract {
     wit_bindgen::generate!({
-        path: "../../../wit/0.1.0",
+        path: "../../../wit/1.0.0",
         world: "judging-destination",
     });
 
@@ -109,7 +109,7 @@ impl Judge for Hostile {
                 _ => {}
             }
         }
-        Judgement { verdicts, follow_ups, slow_until_ms: None, pause: None, split: false }
+        Judgement { verdicts, follow_ups, slow_until_ms: None, slow_quota_until_ms: None, pause: None, split: false }
     }
 }
 
@@ -139,6 +139,8 @@ fn request(endpoint: &str, body: &[u8]) -> Request {
         auth: Vec::new(),
         covers: Vec::new(),
         lanes: Vec::new(),
+        quota: None,
+        not_after_ms: None,
         tag: Vec::new(),
     }
 }
