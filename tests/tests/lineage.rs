@@ -24,7 +24,11 @@ fn explain(plugin: &str, settings: &Value, event: &Value) -> impl Fn(&str) -> St
         let found = found.unwrap_or_else(|| panic!("no {field} in {lineage:#}"));
         let all = found["origins"].as_array().into_iter().flatten();
         let shown = all.filter(|origin| origin["how"] != "condition").map(|origin| {
-            format!("{} of {}", origin["how"].as_str().unwrap_or_default(), origin["input"].as_str().unwrap_or_default())
+            format!(
+                "{} of {}",
+                origin["how"].as_str().unwrap_or_default(),
+                origin["input"].as_str().unwrap_or_default()
+            )
         });
         let origins: Vec<String> = shown.collect();
         if origins.is_empty() { "constant".to_string() } else { origins.join(", ") }

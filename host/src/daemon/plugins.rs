@@ -109,11 +109,6 @@ impl Plugins {
         self.chosen.keys().map(String::as_str).collect()
     }
 
-    /// What all plugins work with.
-    pub fn all(&self) -> impl Iterator<Item = &Chosen> {
-        self.chosen.values()
-    }
-
     /// What a plugin works with from now on.
     pub fn choose(&mut self, chosen: Chosen) {
         self.chosen.insert(chosen.stable.manifest().id.clone(), chosen);
@@ -279,25 +274,23 @@ impl Plugins {
     }
 }
 
-/// The plugins of a configuration as a daemon has them, or would have them: for `check` and the like.
+/// The plugins of a configuration as a daemon has them, or would have them: for `check`.
 pub(super) async fn as_active(host: &Arc<PluginHost>, config: &Config) -> anyhow::Result<Plugins> {
     let mut plugins = Plugins::new(host.clone(), &config.plugin_directory, &config.plugins);
     for dropped in plugins.look().await {
         plugins.choose(Chosen::only(dropped.revision));
     }
-    let directory = config.data_directory.join(SHELF_DIRECTORY);
-    if directory.is_dir() {
-        let shelf = Shelf::open(host.clone(), &directory)?;
-        noted_active(&shelf, &directory).into_iter().for_each(|revision| plugins.choose(Chosen::only(revision)));
-    }
+    noted(host, config)?.into_iter().for_each(|revision| plugins.choose(Chosen::only(revision)));
     Ok(plugins)
 }
 
-/// The revisions that were active in a data directory, from the shelf there.
-fn noted_active(shelf: &Shelf, directory: &Path) -> Vec<Arc<Revision>> {
-    let Ok(text) = std::fs::read(directory.join(ACTIVE_FILE)) else { return Vec::new() };
+/// The revisions that are noted as active in a configuration's data directory.
+pub(super) fn noted(host: &Arc<PluginHost>, config: &Config) -> anyhow::Result<Vec<Arc<Revision>>> {
+    let directory = config.data_directory.join(SHELF_DIRECTORY);
+    let Ok(text) = std::fs::read(directory.join(ACTIVE_FILE)) else { return Ok(Vec::new()) };
+    let shelf = Shelf::open(host.clone(), &directory)?;
     let active: BTreeMap<String, String> = serde_json::from_slice(&text).unwrap_or_default();
-    active.values().filter_map(|digest| shelf.get(digest).ok()).collect()
+    Ok(active.values().filter_map(|digest| shelf.get(digest).ok()).collect())
 }
 
 /// Where the signature of a file lies.

@@ -19,7 +19,7 @@ use super::no_token;
 use super::payload::{Payload, StoredPlan, StoredSend};
 use super::quotas::Quotas;
 use super::retry::{self, Next, Tries};
-use super::story::shown;
+use super::story::{moved, shown};
 use super::verdict::{self, Reading};
 use crate::plugin::manifest::Order;
 use crate::plugin::plan::{Judgement, Request, Response, Verdict};
@@ -306,9 +306,7 @@ impl Attempts {
                 Reading::Retry => Verdict::RetryAfterMs(None),
                 Reading::AuthExpired => Verdict::AuthExpired,
                 Reading::Moved => {
-                    let location = retry::header(&answer.headers, "location").unwrap_or("another place");
-                    let why = format!("the vendor answered {} and names {location}: check the address", answer.status);
-                    health.pause.get_or_insert(Pause::UntilOneWorks(self.without_secrets(why)));
+                    health.pause.get_or_insert_with(|| Pause::UntilOneWorks(self.without_secrets(moved(answer))));
                     Verdict::RetryAfterMs(None)
                 }
                 Reading::Split | Reading::Refused => Verdict::Reject(shown(answer)),
