@@ -13,13 +13,16 @@ mod figures;
 mod kept_settings;
 mod listeners;
 mod plugins;
+mod recall;
 mod record;
 mod reload;
 mod replay;
 mod restart;
+mod rollback;
 mod rollout;
 mod run;
 mod secrets;
+mod shadow;
 mod watching;
 
 use std::sync::{Arc, Mutex};
@@ -28,8 +31,9 @@ use tokio::sync::{Notify, RwLock};
 
 pub use check::{Report, check};
 pub use replay::{Replaying, Steps};
-pub use rollout::{COMPARED_EVENTS_MAX, Install};
+pub use rollout::Install;
 pub use run::run;
+pub use shadow::COMPARED_EVENTS_MAX;
 
 use crate::admin::Token;
 use crate::clock::Clock;
