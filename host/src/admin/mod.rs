@@ -5,9 +5,11 @@
 
 mod events;
 mod letters;
+mod plugins;
 mod routes;
 mod token;
 mod upkeep;
 
+pub use plugins::SIGNATURE_HEADER;
 pub use routes::{handle, health};
 pub use token::{TOKEN_FILE, Token};

@@ -12,14 +12,11 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{events, letters, upkeep};
+use super::{events, letters, plugins, upkeep};
 use crate::daemon::Daemon;
 use crate::http::{self, Body};
 use crate::metrics;
 use crate::queue::DestinationId;
-
-/// Bytes of a plugin file that may be uploaded; JavaScript and Python plugins have 20 MB.
-const PLUGIN_BYTES_MAX: usize = 64 << 20;
 
 /// Answers one request.
 pub async fn handle(daemon: Arc<Daemon>, request: Request<Incoming>) -> Response<Body> {
@@ -46,8 +43,7 @@ pub async fn handle(daemon: Arc<Daemon>, request: Request<Incoming>) -> Response
         (&Method::GET, ["rejected"]) => http::json(StatusCode::OK, &daemon.gate.rejected()),
         (&Method::GET, ["events", "live"]) => live(&daemon),
         (&Method::GET, ["trace", message_id]) => trace(&daemon, &percent_decoded(message_id)).await,
-        (&Method::GET, ["plugins"]) => http::json(StatusCode::OK, &daemon.plugins_status().await),
-        (&Method::POST, ["plugins"]) => install(daemon, request).await,
+        (_, ["plugins", rest @ ..]) => plugins::handle(daemon, rest, request).await,
         (&Method::POST, ["destinations", pipeline, name, call @ ("pause" | "resume")]) => {
             let id = DestinationId(format!("{}/{}", percent_decoded(pipeline), percent_decoded(name)));
             pause(&daemon, &id, *call == "pause").await
@@ -164,17 +160,6 @@ pub(super) async fn body(request: Request<Incoming>, bytes_max: usize) -> Result
             let message = format!("the body cannot be read, or is larger than {bytes_max} bytes: {error}");
             Err(failure(StatusCode::BAD_REQUEST, "bad_body", &message))
         }
-    }
-}
-
-async fn install(daemon: Arc<Daemon>, request: Request<Incoming>) -> Response<Body> {
-    let bytes = match body(request, PLUGIN_BYTES_MAX).await {
-        Ok(bytes) => bytes,
-        Err(response) => return response,
-    };
-    match daemon.install_plugin(bytes).await {
-        Ok(installed) => http::json(StatusCode::OK, &installed),
-        Err(error) => failure(StatusCode::UNPROCESSABLE_ENTITY, "plugin_refused", &format!("{error:#}")),
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) fn check(
 ) -> Result<Config, ConfigError> {
     let checker = Checker { text, path, environment, commands, sources: RefCell::default() };
     let egress = Arc::new(checker.egress(raw.egress)?);
+    let (plugin_directory, plugins) = checker.plugins(raw.plugins)?;
     let mut config = Config {
         path: path.to_path_buf(),
         ingest_address: checker.listen(raw.listen.ingest, "127.0.0.1:8080")?,
@@ -40,7 +41,8 @@ pub(super) fn check(
         admin_address: checker.listen(raw.listen.admin, "127.0.0.1:8081")?,
         metrics_open: raw.admin.metrics_open,
         data_directory: checker.directory(raw.data)?,
-        plugin_directory: checker.directory(raw.plugins)?,
+        plugin_directory,
+        plugins,
         ingest: checker.ingest_limits(raw.ingest)?,
         queue: queue_limits(raw.queue),
         guests: guest_limits(raw.guests),
@@ -85,7 +87,7 @@ impl Checker<'_> {
     }
 
     /// A directory, relative to the configuration file.
-    fn directory(&self, raw: RawDirectory) -> Result<PathBuf, ConfigError> {
+    pub(super) fn directory(&self, raw: RawDirectory) -> Result<PathBuf, ConfigError> {
         let text = self.text(&raw.directory)?;
         if text.is_empty() {
             return Err(self.wrong(raw.directory.span().start, "the directory is empty: name one".to_string()));

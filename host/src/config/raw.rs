@@ -4,6 +4,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::observing::{RawAlerts, RawTelemetry};
+use super::plugins::RawPlugins;
 use super::{Validation, ViolationAction};
 use crate::plugin::manifest::Order;
 use crate::transformation::{Class, ConsentRequirement, ConsentSource};
@@ -18,7 +19,7 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub admin: RawAdmin,
     pub data: RawDirectory,
-    pub plugins: RawDirectory,
+    pub plugins: RawPlugins,
     #[serde(default)]
     pub ingest: RawIngest,
     #[serde(default)]

@@ -8,6 +8,7 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::plugins::noted;
 use crate::config::{Config, Destination};
 use crate::event::Event;
 use crate::plugin::handles::HandleKey;
@@ -91,6 +92,10 @@ impl Planner {
                 let revision = host.load(&bytes).with_context(|| path.display().to_string())?;
                 revisions.insert(manifest.id, Arc::new(revision));
             }
+        }
+        // What was rolled back is not what runs.
+        for revision in noted(&host, new)?.into_iter().filter(|each| needed.contains(each.manifest().id.as_str())) {
+            revisions.insert(revision.manifest().id.clone(), revision);
         }
         Ok(Planner { host, revisions })
     }

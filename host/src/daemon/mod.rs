@@ -6,31 +6,38 @@
 
 mod alerting;
 mod check;
+pub mod comparison;
 mod destinations;
 pub mod difference;
 mod figures;
+mod kept_settings;
 mod listeners;
 mod plugins;
+mod record;
 mod reload;
 mod replay;
 mod restart;
+mod rollout;
 mod run;
 mod secrets;
+mod watching;
 
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
 use tokio::sync::{Notify, RwLock};
 
 pub use check::{Report, check};
 pub use replay::{Replaying, Steps};
+pub use rollout::{COMPARED_EVENTS_MAX, Install};
 pub use run::run;
 
 use crate::admin::Token;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::delivery::guest::Guests;
 use crate::delivery::live::Live;
 use crate::ingest::Gate;
+use crate::plugin::shelf::Shelf;
 use crate::queue::{DestinationId, EventStore, StoreError};
 use destinations::Destinations;
 use plugins::Plugins;
@@ -58,6 +65,13 @@ pub struct Daemon {
     config_changed: Notify,
     /// Why the last change was refused, if it was.
     refused: Mutex<Option<String>>,
+    /// The revisions that are kept.
+    shelf: Arc<Shelf>,
+    shelf_directory: std::path::PathBuf,
+    /// Plans what is compared.
+    guests: Guests,
+    /// A trial began or ended.
+    trials_changed: Notify,
     /// Destinations that a replay from the queue is making deliveries for.
     backfilling: replay::Backfilling,
 }
@@ -130,25 +144,5 @@ impl Daemon {
         let known = self.store.pause(destination, paused).await?;
         changing.destinations.pause(destination, paused);
         Ok(known)
-    }
-
-    /// Checks a plugin's file, activates it for every destination that uses it, and puts it into the
-    /// plugin directory. On an error nothing has changed.
-    pub async fn install_plugin(&self, bytes: Bytes) -> anyhow::Result<serde_json::Value> {
-        let mut changing = self.changing.write().await;
-        let changing = &mut *changing;
-        let revision = changing.plugins.load(bytes.clone()).await?;
-        let ready = changing.destinations.ready_with(&changing.config, &changing.plugins, &revision).await?;
-        changing.plugins.keep_file(&revision, &bytes)?;
-        let answer = serde_json::json!({
-            "success": true,
-            "plugin": revision.manifest().id,
-            "version": revision.manifest().version,
-            "revision": revision.digest(),
-            "destinations": ready.iter().map(|active| active.destination.id.0.clone()).collect::<Vec<_>>(),
-        });
-        changing.plugins.activate(revision);
-        changing.destinations.activate(ready);
-        Ok(answer)
     }
 }

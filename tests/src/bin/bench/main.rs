@@ -2,11 +2,12 @@
 //! that a slow machine or a busy disk changes both sides. Written to target/bench.json as well.
 //!
 //! With words as arguments only the figures of those names are measured: scan, transform, plan, ingest, batches,
-//! memory, end-to-end, latency, swaps.
+//! memory, destinations, end-to-end, latency, swaps.
 
 mod batches;
 mod clients;
 mod daemons;
+mod destinations;
 mod end_to_end;
 mod forwarder;
 mod ingest;
@@ -50,6 +51,7 @@ fn main() -> anyhow::Result<()> {
     measure("ingest", &ingest::rows)?;
     measure("batches", &batches::rows)?;
     measure("memory", &memory::rows)?;
+    measure("destinations", &destinations::rows)?;
     measure("end-to-end", &end_to_end::rows)?;
     measure("latency", &latency::rows)?;
     measure("swaps", &swaps::rows)?;
