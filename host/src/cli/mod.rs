@@ -3,10 +3,12 @@
 mod admin_client;
 mod dead_letters;
 mod destinations;
+mod pinned;
 mod plugin;
 mod replay;
 mod status;
 mod tables;
+mod token;
 mod trace;
 mod upkeep;
 
@@ -76,6 +78,8 @@ enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Make a token for a person, and the lines that let it in.
+    Token(token::TokenArguments),
     /// Build, inspect, run, measure and install plugins.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
@@ -114,6 +118,7 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
         Command::Restore { file, data, force } => {
             upkeep::restore(&file, &data, if force { Existing::Replace } else { Existing::Keep })
         }
+        Command::Token(arguments) => token::token(&arguments),
         Command::Plugin(call) => plugin::run(call),
     }
 }

@@ -531,6 +531,9 @@ pub trait EventStore: Send + Sync + 'static {
     /// The last `count` events kept of a pipeline, oldest first: for previews and shadow plans.
     fn recent(&self, pipeline: &PipelineId, count: usize) -> BoxFuture<'_, Result<Vec<Event>, StoreError>>;
 
+    /// What is known of the last `count` events kept of a pipeline, newest first.
+    fn recent_stories(&self, pipeline: &PipelineId, count: usize) -> BoxFuture<'_, Result<Vec<Story>, StoreError>>;
+
     /// Commits what was handed over, then closes. Calls after this answer `Closed`.
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 }
