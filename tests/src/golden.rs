@@ -70,7 +70,13 @@ impl Case {
             now_ms: self.now_ms()?,
             batch: batch.transpose()?,
         };
-        printed(|out| run::run(&HOST, &arguments, out))
+        let mut batches = printed(|out| run::run(&HOST, &arguments, out))?;
+        for request in batches.iter_mut().filter_map(|batch| batch["requests"].as_array_mut()).flatten() {
+            // A tag is between the plugin and its judge.
+            let members = request.as_object_mut().expect("a request is an object");
+            members.retain(|name, _| name != "tag" && name != "tag_base64");
+        }
+        Ok(batches)
     }
 
     /// Reads the case's answers and returns the judgements as `switchyard plugin judge` prints them.

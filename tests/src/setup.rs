@@ -57,6 +57,11 @@ impl Destination {
             .setting("endpoint", format!("{base}/webhook-{name}"))
     }
 
+    /// The obedient guest of tests/guests, to `<base>/webhook`: events and answers say what it does.
+    pub fn obedient(name: &str, base: &str) -> Destination {
+        Destination::new(name, "obedient").setting("endpoint", format!("{base}/webhook"))
+    }
+
     /// One setting of the plugin.
     pub fn setting(mut self, key: &str, value: impl Into<Value>) -> Destination {
         set(&mut self.settings, key, value.into());

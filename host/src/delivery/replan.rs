@@ -97,7 +97,7 @@ impl Attempts {
         tracing::warn!(destination = %self.active.destination.id, plugin = %self.active.destination.plugin,
             message_id = %deliveries[at].event.message_id, %fault, "the plugin failed at an event");
         let end = self.planned_dead(deliveries, at, "plugin_fault", fault.to_string());
-        End { exhausted: u32::from(fault.is_exhaustion()), ..end }
+        End { failed: u32::from(fault.is_exhaustion()), ..end }
     }
 
     fn planned_dead(&self, deliveries: &[Delivery], at: usize, why: &str, detail: String) -> End {

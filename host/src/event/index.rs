@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-/// The layout of wit/0.1.0/index.md.
+/// The layout of wit/1.0.0/index.md.
 pub const LAYOUT: u8 = 1;
 /// Bytes before the first entry.
 pub const HEADER_BYTES: usize = 16;

@@ -2,7 +2,7 @@
 //!
 //! An event's JSON is canonical (no white space between values, unique keys, valid UTF-8, no lone
 //! surrogates, no NaN) and its index says where each value stands in it, in the layout of
-//! wit/0.1.0/index.md. [`scan`] makes both in one pass; nobody parses after that.
+//! wit/1.0.0/index.md. [`scan`] makes both in one pass; nobody parses after that.
 
 pub mod index;
 pub mod scan;

@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 use wasmparser::{Parser, Payload};
 
 use super::aot::hex;
+use super::contract::is_types_interface;
 use super::host::{Limits, PluginHost};
 use super::manifest::{Manifest, read_manifest};
-use super::revision::types_interface;
 
 /// Prints manifest, imports, exports and limits: as JSON, or for people.
 pub fn inspect(host: &PluginHost, path: &Path, as_json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -112,8 +112,7 @@ fn surface(wasm: &[u8]) -> anyhow::Result<(Vec<String>, Vec<String>)> {
                 for import in section {
                     imports.push(import?.name.name.to_string());
                 }
-                // The contract's types are named as an import; there is nothing in them to call.
-                imports.retain(|import| *import != types_interface());
+                imports.retain(|import| !is_types_interface(import));
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {

@@ -15,6 +15,7 @@ pub mod aot;
 pub mod bench;
 pub mod build;
 pub mod check;
+pub mod contract;
 pub mod engine;
 pub mod fair;
 pub mod fault;
@@ -34,7 +35,6 @@ pub mod run;
 pub mod settings;
 pub mod shown;
 pub mod split;
-mod wire;
 pub mod workers;
 
 #[cfg(test)]

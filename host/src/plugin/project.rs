@@ -34,8 +34,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use toml::de::{DeTable, DeValue};
 
+use super::contract;
 use super::fault::PluginError;
-use super::manifest::{Batch, CONTRACT, Fixture, Manifest, Order, SecretUse};
+use super::manifest::{Batch, Fixture, Manifest, Order, SecretUse};
 use crate::event::EventKind;
 
 /// The file that describes a plugin.
@@ -127,7 +128,7 @@ pub fn read(folder: &Path, version: Option<&str>) -> Result<Manifest, PluginErro
     let manifest = Manifest {
         id: file.id,
         version,
-        contract: CONTRACT.to_string(),
+        contract: contract::CURRENT.to_string(),
         name: file.name,
         description: file.description,
         kinds: file.kinds.unwrap_or_else(|| EventKind::ALL.iter().map(|kind| kind.as_str().to_string()).collect()),

@@ -5,6 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
@@ -77,8 +79,11 @@ struct AuthorsAnswer {
     body_json: Option<Value>,
     #[serde(default = "one_event")]
     covers: Vec<u32>,
+    /// As `plugin run` shows it.
     #[serde(default)]
     tag: String,
+    /// One that is no text.
+    tag_base64: Option<String>,
 }
 
 fn one_event() -> Vec<u32> {
@@ -86,14 +91,18 @@ fn one_event() -> Vec<u32> {
 }
 
 impl AuthorsAnswer {
-    fn into_response(self) -> Response {
-        Response {
-            tag: self.tag.into(),
+    fn into_response(self) -> anyhow::Result<Response> {
+        let tag = match &self.tag_base64 {
+            Some(text) => STANDARD.decode(text).context("tag_base64")?,
+            None => self.tag.into_bytes(),
+        };
+        Ok(Response {
+            tag: tag.into(),
             covers: self.covers,
             status: self.status,
             headers: self.headers.into_iter().collect(),
             body: self.body_json.map_or(Bytes::from(self.body), |json| json.to_string().into()),
-        }
+        })
     }
 }
 
@@ -105,7 +114,8 @@ pub fn judge(host: &PluginHost, arguments: &JudgeArguments, out: &mut dyn Write)
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let place = || format!("{}:{}", arguments.answers.display(), number + 1);
         let answer: AuthorsAnswer = serde_json::from_str(line).with_context(place)?;
-        let judged = guest.revision.judge(&guest.settings, arguments.now_ms, &answer.into_response());
+        let response = answer.into_response().with_context(place)?;
+        let judged = guest.revision.judge(&guest.settings, arguments.now_ms, &response);
         let judgement = judged.with_context(place)?;
         let shown = judgement_json(&judgement, &guest.handles, arguments.now_ms).with_context(place)?;
         writeln!(out, "{shown}")?;

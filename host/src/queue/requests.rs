@@ -31,6 +31,8 @@ struct Index {
     lanes: HashMap<Lane, BTreeSet<Place>>,
     /// Those that were not taken.
     waiting: usize,
+    /// Those that were erased, until the feed was asked for them.
+    erased: Vec<RequestId>,
 }
 
 #[derive(Debug)]
@@ -48,6 +50,8 @@ pub enum RequestChange {
     Put(Put),
     /// It is gone.
     Delete(RequestId),
+    /// It is gone, or was never stored, because of an erasing: the feed's owner has to be told.
+    Erase(RequestId),
 }
 
 /// A request that is stored, or stored again.
@@ -81,6 +85,10 @@ impl Requests {
                 index.put(put);
             }
             RequestChange::Delete(id) => index.remove(id),
+            RequestChange::Erase(id) => {
+                index.remove(id);
+                index.erased.push(id);
+            }
         }
         // A deletion may let the next one of a lane go.
         drop(index);
@@ -113,9 +121,16 @@ impl Requests {
         self.lock().order.first().map(|(due_ms, _)| *due_ms)
     }
 
-    /// How many requests stand in each lane.
-    pub fn lanes(&self) -> HashMap<Lane, u64> {
-        self.lock().lanes.iter().map(|(lane, standing)| (*lane, standing.len() as u64)).collect()
+    /// The lanes of each request that stands in one.
+    pub fn standing(&self) -> Vec<(RequestId, Vec<Lane>)> {
+        let index = self.lock();
+        let standing = index.known.iter().filter(|(_, known)| !known.lanes.is_empty());
+        standing.map(|(id, known)| (*id, known.lanes.clone())).collect()
+    }
+
+    /// Those that were erased since the last call.
+    pub fn erased(&self) -> Vec<RequestId> {
+        std::mem::take(&mut self.lock().erased)
     }
 
     /// Completes when one was added, or became free, since this completed last. Safe to cancel.
@@ -230,7 +245,7 @@ mod tests {
         assert_eq!(take(&requests, 950), [12, 18]);
         delete(&requests, 12);
         delete(&requests, 18);
-        assert_eq!((requests.len(), requests.lanes().len()), (0, 0));
+        assert_eq!((requests.len(), requests.standing().len()), (0, 0));
     }
 
     #[test]
@@ -241,6 +256,20 @@ mod tests {
         assert_eq!(requests.next_due_ms(), Some(10));
         delete(&requests, 4);
         assert_eq!(take(&requests, 0), [2]);
+    }
+
+    #[test]
+    fn what_was_erased_is_told_once_and_lets_the_next_one_go() {
+        let requests = Requests::default();
+        put(&requests, 2, 900, 1, &[7]);
+        put(&requests, 4, 0, 2, &[7]);
+        assert_eq!(take(&requests, 0), [] as [u64; 0]);
+        requests.apply(RequestChange::Erase(RequestId(2)));
+        requests.apply(RequestChange::Erase(RequestId(6)));
+        assert_eq!(take(&requests, 0), [4]);
+        assert_eq!(requests.erased(), [RequestId(2), RequestId(6)]);
+        assert_eq!(requests.erased(), []);
+        assert_eq!(requests.standing(), [(RequestId(4), vec![Lane(7)])]);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use switchyard_sdk::prelude::*;
 
-use crate::identity::Refusal;
 use crate::item::Items;
 use crate::rules::BODY_BYTES_MAX;
 use crate::settings::CustomerIo;

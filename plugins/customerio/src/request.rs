@@ -7,7 +7,7 @@
 use switchyard_sdk::prelude::*;
 
 use crate::body::Body;
-use crate::identity::{Refusal, Who};
+use crate::identity::Who;
 use crate::item::Items;
 use crate::settings::CustomerIo;
 use crate::{commands, object, person};

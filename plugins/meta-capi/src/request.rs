@@ -15,19 +15,6 @@ const BEGINNING: &[u8] = b"{\"data\":[";
 /// Bytes that an event has, about: room is made for as many.
 const EVENT_BYTES: usize = 2_048;
 
-/// Why an event is not sent.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Refusal {
-    Skip(&'static str),
-    Reject(&'static str),
-}
-
-impl From<&'static str> for Refusal {
-    fn from(reason: &'static str) -> Refusal {
-        Refusal::Reject(reason)
-    }
-}
-
 /// Plans a batch.
 pub fn plan(meta: &Meta, batch: &Batch, plan: &mut Plan) {
     let mut of_apps = Vec::new();
