@@ -16,6 +16,7 @@ mod failure;
 pub mod groups;
 pub mod guard;
 pub mod health;
+mod kept_events;
 pub(crate) mod letters;
 pub mod masking;
 mod openapi;

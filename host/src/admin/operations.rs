@@ -60,6 +60,8 @@ pub enum Call {
     RemoveWriteKey,
     /// `POST sources/{pipeline}/test-event`.
     TestEvent,
+    /// `GET pipelines/{pipeline}/events`.
+    KeptEvents,
     /// `GET plugins`.
     Plugins,
     /// `GET plugins/{id}`.
@@ -142,6 +144,8 @@ const EVENTS_QUERY: [(&str, &str); 3] = [
 
 const LIMIT: [(&str, &str); 1] = [("limit", "At most so many, from 1 to 1000")];
 
+const LAST: [(&str, &str); 1] = [("last", "So many, from 1 to 10000; 100 when left out")];
+
 const fn operation(
     method: Method,
     path: &'static str,
@@ -164,7 +168,7 @@ use Form::{Bytes, Json, Lines, Nothing};
 use Role::{Admin, Editor, Viewer};
 
 /// All calls. Where two fit, the first holds.
-pub static OPERATIONS: [Operation; 38] = [
+pub static OPERATIONS: [Operation; 39] = [
     operation(GET, "me", Viewer, Call::Me, "Whose token this is, and its role", &[], (Nothing, Json("Person"))),
     operation(
         GET,
@@ -374,6 +378,15 @@ pub static OPERATIONS: [Operation; 38] = [
         "Accepts an event made here, as if the source had sent it",
         &[],
         (Nothing, Json("TestEvent")),
+    ),
+    operation(
+        GET,
+        "pipelines/{pipeline}/events",
+        Editor,
+        Call::KeptEvents,
+        "The last events of a pipeline as they are kept, oldest first",
+        &LAST,
+        (Nothing, Lines("Object")),
     ),
     operation(
         GET,

@@ -22,7 +22,8 @@ use super::operations::{self, Call};
 use super::plugins::PLUGIN_BYTES_MAX;
 use super::sources::KeyChange;
 use super::{
-    configuration, destinations, events, groups, guard, letters, masking, openapi, overview, plugins, sources, upkeep,
+    configuration, destinations, events, groups, guard, kept_events, letters, masking, openapi, overview, plugins,
+    sources, upkeep,
 };
 use crate::console;
 use crate::daemon::trends::Window;
@@ -200,6 +201,7 @@ async fn call(
             let message_id = sources::test_event(&daemon, caller, parts[1]).await?;
             ok(&json!({"success": true, "message_id": message_id}))
         }
+        Call::KeptEvents => kept_events::last(&daemon, parts[1], Some(&query)).await,
         Call::Plugins => ok(&daemon.plugins_status().await),
         Call::Plugin => ok(&plugins::plugin(&daemon.configured().await, parts[1])?),
         Call::InstallPlugin => match body(request, PLUGIN_BYTES_MAX).await {

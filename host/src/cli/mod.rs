@@ -10,6 +10,7 @@ mod status;
 mod tables;
 mod token;
 mod trace;
+mod transform;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -80,6 +81,12 @@ enum Command {
     },
     /// Make a token for a person, and the lines that let it in.
     Token(token::TokenArguments),
+    /// Show what the transformations of a destination do to events from a file, rule by rule.
+    Transform(transform::Transform),
+    /// Show which destination receives which class of personal data.
+    Pii(transform::Pii),
+    /// Show what another configuration would change in what is sent, of the last events.
+    Diff(transform::Diff),
     /// Build, inspect, run, measure and install plugins.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
@@ -119,6 +126,9 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
             upkeep::restore(&file, &data, if force { Existing::Replace } else { Existing::Keep })
         }
         Command::Token(arguments) => token::token(&arguments),
+        Command::Transform(call) => transform::transform(&call),
+        Command::Pii(call) => transform::pii(&call),
+        Command::Diff(call) => transform::diff(&call),
         Command::Plugin(call) => plugin::run(call),
     }
 }

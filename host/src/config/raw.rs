@@ -7,6 +7,7 @@ use super::admin::RawAdmin;
 use super::observing::{RawAlerts, RawTelemetry};
 use super::{Validation, ViolationAction};
 use crate::plugin::manifest::Order;
+use crate::transformation::{Class, ConsentRequirement, ConsentSource};
 
 type Text = Spanned<String>;
 
@@ -131,6 +132,11 @@ pub(super) struct RawPipeline {
     #[serde(default)]
     pub tracking_plan: Vec<Spanned<RawPlannedEvent>>,
     #[serde(default)]
+    pub consent: ConsentSource,
+    pub pii: Option<Spanned<toml::Table>>,
+    #[serde(default)]
+    pub rule: Vec<Spanned<toml::Table>>,
+    #[serde(default)]
     pub destination: Vec<Spanned<RawDestination>>,
 }
 
@@ -156,6 +162,12 @@ pub(super) struct RawDestination {
     pub ignore_integrations: bool,
     pub only_kinds: Option<Vec<Text>>,
     pub only_events: Option<Vec<Text>>,
+    #[serde(default)]
+    pub consent: ConsentRequirement,
+    #[serde(default)]
+    pub pii_allowed: Vec<Class>,
+    #[serde(default)]
+    pub rule: Vec<Spanned<toml::Table>>,
     #[serde(default)]
     pub paused: bool,
     #[serde(default)]

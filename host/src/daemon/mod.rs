@@ -10,6 +10,7 @@ mod config_history;
 mod configured;
 mod configuring;
 mod destinations;
+pub mod difference;
 mod figures;
 mod listeners;
 mod plugins;

@@ -23,9 +23,10 @@ use super::live::{Live, Step};
 use super::quotas::Quotas;
 use crate::clock::Clock;
 use crate::config::DeliveryLimits;
+use crate::event::Event;
 use crate::plugin::manifest::Order;
 use crate::queue::{Delivery, Feed, Note, Outcome, Settler, StoreError};
-use crate::transformation::{self, Routing};
+use crate::transformation::Routing;
 
 /// JSON bytes of one batch: what a guest of 64 MiB holds several times over.
 const BATCH_BYTES_MAX: usize = 4 << 20;
@@ -307,41 +308,53 @@ impl Runtime {
         };
         let bytes_max = BATCH_BYTES_MAX.min(batch.bytes_max as usize);
         let deliveries = self.feed.next(events_max, bytes_max).await?;
-        let deliveries = self.route(&attempts, deliveries).await?;
+        let (deliveries, events) = self.route(&attempts, deliveries).await?;
         if deliveries.is_empty() {
             return Ok(Taken::All);
         }
         self.planning = true;
         self.tasks.spawn(async move {
-            let events = deliveries.iter().map(|delivery| delivery.event.clone()).collect();
             let planned = attempts.guests.plan(&attempts.guest, (attempts.now)(), events).await;
             TaskEnd::Planned(Box::new((attempts, deliveries, planned)))
         });
         Ok(Taken::All)
     }
 
-    /// Settles what the rules filter; the rest goes on.
-    async fn route(&mut self, attempts: &Attempts, deliveries: Vec<Delivery>) -> Result<Vec<Delivery>, StoreError> {
+    /// Settles what the rules filter; the rest goes on, with its events in the form that they are planned in.
+    /// The deliveries keep theirs: what is stored and shown of an event is what came.
+    async fn route(
+        &mut self,
+        attempts: &Attempts,
+        deliveries: Vec<Delivery>,
+    ) -> Result<(Vec<Delivery>, Vec<Event>), StoreError> {
         let kinds = &attempts.guest.revision.manifest().kinds;
         let mut goes = Vec::with_capacity(deliveries.len());
+        let mut events = Vec::with_capacity(deliveries.len());
         let mut filtered = Vec::new();
         let mut end = End::default();
         for delivery in deliveries {
-            match transformation::route(&attempts.active.destination, kinds, &delivery.event) {
-                Routing::Goes => goes.push(delivery),
+            match attempts.active.destination.transformation.apply(kinds, &delivery.event) {
+                Routing::Goes(event) => {
+                    goes.push(delivery);
+                    events.push(event);
+                }
                 Routing::Filtered(rule) => {
                     let at = filtered.len();
-                    self.shared.live.tell(|| filtered_step(attempts, &delivery, rule));
-                    end.parts.push((at, Outcome::Filtered { reason: rule.to_string() }));
-                    end.notes.push((vec![at], filtered_note((self.shared.now)(), rule)));
+                    self.shared.live.tell(|| filtered_step(attempts, &delivery, &rule));
+                    end.notes.push((vec![at], filtered_note((self.shared.now)(), &rule)));
+                    end.parts.push((at, Outcome::Filtered { reason: rule.into_owned() }));
                     filtered.push(delivery);
+                }
+                Routing::Refused(why) => {
+                    filtered.push(delivery);
+                    end.join(attempts.refused(&filtered, filtered.len() - 1, why));
                 }
             }
         }
         if !filtered.is_empty() {
             self.settle(Origin::First, &filtered, end).await?;
         }
-        Ok(goes)
+        Ok((goes, events))
     }
 
     /// What attempts need now, or None while the destination cannot work.
@@ -542,6 +555,16 @@ fn shifted(mut end: End, from: usize, to: usize) -> End {
     end
 }
 
+/// What is said of an event that a rule kept back.
+fn by_rule(rule: &str) -> String {
+    match rule.split_once(": ") {
+        Some(("rule", name)) => format!("by the rule {name}"),
+        Some(("pipeline rule", name)) => format!("by the pipeline's rule {name}"),
+        Some(("consent", purpose)) => format!("for lack of consent to {purpose}"),
+        _ => format!("by the rule {rule}"),
+    }
+}
+
 /// What the story of a delivery that a rule filtered says.
 pub(super) fn filtered_note(now_ms: u64, rule: &str) -> Note {
     Note {
@@ -551,7 +574,7 @@ pub(super) fn filtered_note(now_ms: u64, rule: &str) -> Note {
         request: String::new(),
         status: 0,
         took_ms: 0,
-        detail: format!("by the rule {rule}"),
+        detail: by_rule(rule),
     }
 }
 
@@ -565,7 +588,7 @@ fn filtered_step(attempts: &Attempts, delivery: &Delivery, rule: &str) -> Step {
         request: String::new(),
         status: 0,
         took_ms: 0,
-        detail: format!("by the rule {rule}"),
+        detail: by_rule(rule),
     }
 }
 

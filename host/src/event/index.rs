@@ -198,6 +198,17 @@ impl<'a> Value<'a> {
         self.view.json.get(self.entry.start as usize..self.entry.end as usize).unwrap_or(&[])
     }
 
+    /// Its entry and those of all it contains, as they stand in the index.
+    pub(crate) fn entries(&self) -> &'a [u8] {
+        let entries = self.number as usize * ENTRY_BYTES..self.entry.next as usize * ENTRY_BYTES;
+        self.view.entries.get(entries).unwrap_or(&[])
+    }
+
+    /// No values, as inside a scalar.
+    pub(crate) fn none(&self) -> Children<'a> {
+        Children { view: self.view, next: self.entry.next, behind: self.entry.next }
+    }
+
     /// This value and its siblings up to `last`, with all they contain.
     pub(crate) fn run_to(&self, last: &Value<'a>) -> Run<'a> {
         let key = self.raw_key().map_or(0, |key| key.len() as u32 + 3); // "key":

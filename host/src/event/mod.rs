@@ -120,9 +120,14 @@ pub struct Event {
 }
 
 impl Event {
+    /// Looks at it through its index.
+    pub fn view(&self) -> index::View<'_> {
+        index::View::new(&self.json, &self.index)
+    }
+
     /// What a person calls it: its kind, and its name when it has one.
     pub fn title(&self) -> String {
-        let view = index::View::new(&self.json, &self.index);
+        let view = self.view();
         let name = if self.kind == EventKind::Track { "event" } else { "name" };
         match view.get(&[name]).and_then(|value| value.as_str()) {
             Some(name) => format!("{} {name}", self.kind),

@@ -13,6 +13,7 @@ use crate::config::{Config, IngestLimits, Pipeline, Validation, ViolationAction}
 use crate::delivery::live::Live;
 use crate::event::MessageId;
 use crate::queue::{EventStore, PipelineId};
+use crate::transformation::{Part, Policy};
 use crate::validate::rules::SourceRules;
 use crate::validate::tracking_plan::{Action, Entry, TrackingPlan};
 
@@ -37,6 +38,8 @@ pub struct Source {
     pub enabled: bool,
     /// What is asked of its events.
     pub rules: Arc<SourceRules>,
+    /// What becomes of personal data in them before they are stored.
+    pub storage_policy: Arc<Policy>,
     /// Events and bytes that it may send a second.
     limits: Mutex<RateLimits>,
 }
@@ -86,6 +89,8 @@ impl Keys {
         let mut sources = HashMap::new();
         for pipeline in &config.pipelines {
             let rules = Arc::new(rules_of(pipeline));
+            // The configuration was checked: its policy is good.
+            let storage_policy = Arc::new(Policy::new(&pipeline.pii, Part::BeforeStorage).unwrap_or_default());
             for key in &pipeline.write_keys {
                 let bucket = |per_second: Option<u64>| per_second.map(|rate| Bucket::new(rate, now_ms));
                 let limits = RateLimits { events: bucket(key.events_per_second), bytes: bucket(key.bytes_per_second) };
@@ -93,6 +98,7 @@ impl Keys {
                     pipeline: pipeline.id.clone(),
                     enabled: key.enabled,
                     rules: rules.clone(),
+                    storage_policy: storage_policy.clone(),
                     limits: Mutex::new(limits),
                 };
                 sources.insert(key.key.clone(), Arc::new(source));

@@ -150,7 +150,7 @@ impl Guest {
 
 /// The events of a file, and its lines. Empty lines are passed over; an event without messageId gets
 /// its line's number.
-pub(super) fn read_events(path: &Path, now_ms: u64) -> anyhow::Result<(Vec<Event>, Vec<Vec<u8>>)> {
+pub(crate) fn read_events(path: &Path, now_ms: u64) -> anyhow::Result<(Vec<Event>, Vec<Vec<u8>>)> {
     let text = std::fs::read(path).with_context(|| path.display().to_string())?;
     let mut events = Vec::new();
     let mut lines = Vec::new();
