@@ -69,6 +69,45 @@ async function addGa4(page) {
   say({ did: 'added' })
 }
 
+async function transform(page) {
+  await go(page, '/destinations/shop/ga4/transformations')
+  const pick = async (field, operation, argument, target) => {
+    await page.getByRole('button', { name: new RegExp(`^${field.replace(/\./g, '\\.')}( rule \\d+)?$`) }).click()
+    const rule = page.locator('.rule').last()
+    await page.waitForFunction((field) => [...document.querySelectorAll('.rule')].pop()?.querySelector('[aria-label=Field]').value === field, field)
+    await rule.getByLabel('Operation').selectOption(operation)
+    if (argument) await rule.getByLabel('What it needs').fill(argument)
+    if (target) await rule.getByLabel('Target').fill(target)
+  }
+  await pick('properties.total', 'expression', 'properties.totl * 2.0')
+  await page.locator('.mistakebox, #preview .note, .rule .tag').first().waitFor()
+  await page.locator('.rule').last().getByLabel('What it needs').fill('properties.total * 2.0')
+  await page.locator('#request', { hasText: '2596' }).waitFor()
+  await pick('properties.currency', 'lower')
+  await page.locator('#request', { hasText: 'eur' }).waitFor()
+  await pick('properties.coupon', 'move', '', 'properties.voucher')
+  await page.locator('#request', { hasText: 'voucher' }).waitFor()
+  const request = await text(page, '#request')
+  await page.getByRole('button', { name: 'Review and save' }).click()
+  await page.locator('#effect h2').waitFor()
+  expect((await text(page, '#effect h2')).includes('changes for the last'), 'the effect on the last events is shown first')
+  await page.getByRole('button', { name: /^Save 3 rules/ }).click()
+  await page.waitForURL(/done=saved/)
+  say({ did: 'transformed', request })
+}
+
+async function undoTransform(page) {
+  await go(page, '/destinations/shop/ga4/history')
+  await page.locator('tbody tr').first().getByRole('link').click()
+  const number = Number((await text(page, 'h1')).slice(1))
+  await go(page, `/history/${number - 1}`)
+  await page.getByRole('button', { name: /Roll back to r/ }).click()
+  await page.waitForURL(/done=rolled-back/)
+  await go(page, '/destinations/shop/ga4/transformations')
+  expect(await page.locator('.rule').count() === 0, 'the rules are gone')
+  say({ did: 'transformations rolled back' })
+}
+
 async function rollBack(page) {
   await page.getByLabel('Measurement ID').fill('G-OTHER')
   await page.getByRole('button', { name: 'Save', exact: true }).click()
@@ -131,7 +170,7 @@ async function viewer() {
 
 const PAGES = {
   overview: '/', events: '/events', story: '/events/walk-live', rejected: '/events?show=rejected', 'dead-letters': '/dead-letters',
-  integrations: '/integrations', add: '/integrations/ga4/add', destination: '/destinations/shop/hook', deliveries: '/destinations/shop/hook/deliveries',
+  integrations: '/integrations', add: '/integrations/ga4/add', destination: '/destinations/shop/hook', transformations: '/destinations/shop/ga4/transformations?pick=properties.total', deliveries: '/destinations/shop/hook/deliveries',
   history: '/destinations/shop/hook/history', plugins: '/plugins', plugin: '/plugins/ga4', sources: '/sources', audit: '/audit', configuration: '/history/1',
   ...(given.more ?? {}),
 }
@@ -169,6 +208,8 @@ try {
     const page = await signIn()
     await addGa4(page)
     await rollBack(page)
+    await transform(page)
+    await undoTransform(page)
     await replay(page)
     await watch(page)
     await viewer()

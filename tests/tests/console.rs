@@ -50,9 +50,18 @@ fn walk(given: &Value, mut each: impl FnMut(&Value)) {
 fn order(message_id: &str) -> Value {
     json!({
         "type": "track", "event": "Order Completed", "messageId": message_id, "userId": "ana@shop.example",
-        "properties": {"total": 1298.0, "currency": "EUR", "email": "ana@shop.example"},
+        "properties": {"total": 1298.0, "currency": "EUR", "email": "ana@shop.example", "coupon": "november"},
         "context": {"ip": "83.92.14.207"},
     })
+}
+
+/// The parameters of a GA4 request's event, without what each event has of its own.
+fn params(request: &Value) -> Value {
+    let mut params = request["events"][0]["params"].clone();
+    for own in ["event_id", "message_id", "transaction_id"] {
+        params.as_object_mut().map(|params| params.remove(own));
+    }
+    params
 }
 
 #[test]
@@ -76,12 +85,34 @@ fn an_operator_walks_through_the_console() {
         let what = said["did"].as_str().unwrap_or_default().to_string();
         match what.as_str() {
             "replayed" => eventually("the vendor has them now", SOON, || daemon.counter("shop/dead", "delivered") == 3),
+            "transformed" => {
+                // What the preview showed is what the vendor then gets.
+                let request = said["request"].as_str().unwrap_or_default();
+                let body = &request[request.find("\n{").expect("the request has a body")..];
+                let shown: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"));
+                daemon.accept(&[order("walk-transformed")]);
+                vendors.wait_until("the transformed event", SOON, |requests| {
+                    requests.iter().any(|request| params(&request.json()) == params(&shown))
+                });
+            }
             "watching" => daemon.accept(&[order("walk-live")]),
             _ => {}
         }
         did.push(what);
     });
-    assert_eq!(did, ["added", "rolled back", "replayed", "watching", "watched", "viewed"]);
+    assert_eq!(
+        did,
+        [
+            "added",
+            "rolled back",
+            "transformed",
+            "transformations rolled back",
+            "replayed",
+            "watching",
+            "watched",
+            "viewed"
+        ]
+    );
     let text = std::fs::read_to_string(daemon.config()).expect("the configuration is there");
     assert!(
         text.contains("name = \"analytics\"") && text.contains("G-WALK") && !text.contains("walk-secret"),

@@ -40,8 +40,6 @@ pub struct DestinationView {
     pub missing_hosts: Vec<String>,
     /// Addresses that are not public and that it may reach.
     pub allowed_addresses: Vec<String>,
-    /// Whether the configuration pauses it, so that only the configuration resumes it.
-    pub paused_by_configuration: bool,
     /// What names the configuration's text, for `If-Match`.
     pub etag: String,
 }
@@ -82,7 +80,6 @@ pub async fn destination(daemon: &Daemon, pipeline: &str, name: &str) -> Result<
         allowed_hosts: own.allowed_hosts.clone(),
         missing_hosts: manifest.map(|manifest| missing_grants(own, manifest)).unwrap_or_default(),
         allowed_addresses: own.allowed_addresses.iter().map(ToString::to_string).collect(),
-        paused_by_configuration: own.paused,
         etag,
     })
 }

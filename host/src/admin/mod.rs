@@ -28,6 +28,7 @@ mod routes;
 mod sign_ins;
 pub mod sources;
 mod token;
+pub mod transformations;
 mod upkeep;
 
 pub use access::{Access, Caller, Person, Refused, SignedIn};

@@ -124,6 +124,11 @@ fn schemas() -> Value {
         ("limit", whole.clone()),
         ("rate", json!({"type": ["integer", "null"], "minimum": 1})),
     ]));
+    let rules = list(&closed(object(&[
+        ("level!", json!({"enum": ["pipeline", "destination"]})),
+        ("from", json!({"type": ["integer", "null"], "minimum": 0})),
+        ("rule!", any_object.clone()),
+    ])));
     json!({
         "Object": any_object,
         "List": list(&any_object),
@@ -140,6 +145,12 @@ fn schemas() -> Value {
         "DestinationChange": closed(object(&[("settings", any_object.clone()),
             ("allowed_hosts", json!({"type": ["array", "null"], "items": text})),
             ("allowed_addresses", json!({"type": ["array", "null"], "items": text}))])),
+        "Rules": object(&[("rules!", list(&any_object)), ("etag!", text.clone())]),
+        "EditedRules": closed(object(&[("rules!", rules.clone())])),
+        "PreviewCall": closed(object(&[("rules!", rules), ("event", json!({"type": ["object", "null"]}))])),
+        "Preview": object(&[("mistakes!", list(&any_object)), ("steps!", list(&any_object)), ("before!", any_object.clone()),
+            ("after!", json!({"type": ["object", "null"]})), ("outcome!", json!({"type": ["object", "null"]}))]),
+        "Review": object(&[("events!", whole.clone()), ("destinations!", list(&any_object))]),
         "Paused": object(&[success(), ("destination!", text.clone()), ("paused!", truth.clone())]),
         "DeadLetterPage": object(&[("dead_letters!", list(&any_object)), ("next!", maybe("string"))]),
         "DeadLetterGroups": object(&[("groups!", list(&any_object)), ("grouped!", whole.clone()), ("more!", truth.clone())]),

@@ -36,6 +36,14 @@ pub enum Call {
     Pause,
     /// `POST destinations/{pipeline}/{name}/resume`.
     Resume,
+    /// `GET destinations/{pipeline}/{name}/transformations`.
+    Transformations,
+    /// `PUT destinations/{pipeline}/{name}/transformations`.
+    PutTransformations,
+    /// `POST destinations/{pipeline}/{name}/transformations/preview`.
+    PreviewTransformations,
+    /// `POST destinations/{pipeline}/{name}/transformations/review`.
+    ReviewTransformations,
     /// `GET dead-letters`.
     DeadLetters,
     /// `GET dead-letters/groups`.
@@ -168,7 +176,7 @@ use Form::{Bytes, Json, Lines, Nothing};
 use Role::{Admin, Editor, Viewer};
 
 /// All calls. Where two fit, the first holds.
-pub static OPERATIONS: [Operation; 39] = [
+pub static OPERATIONS: [Operation; 43] = [
     operation(GET, "me", Viewer, Call::Me, "Whose token this is, and its role", &[], (Nothing, Json("Person"))),
     operation(
         GET,
@@ -270,6 +278,42 @@ pub static OPERATIONS: [Operation; 39] = [
         "Lets a destination go on",
         &[],
         (Nothing, Json("Paused")),
+    ),
+    operation(
+        GET,
+        "destinations/{pipeline}/{name}/transformations",
+        Viewer,
+        Call::Transformations,
+        "The rules of a pipeline and of one of its destinations",
+        &[],
+        (Nothing, Json("Rules")),
+    ),
+    operation(
+        PUT,
+        "destinations/{pipeline}/{name}/transformations",
+        Editor,
+        Call::PutTransformations,
+        "Replaces them; what a rule says already keeps its comments and secret",
+        &[],
+        (Json("EditedRules"), Json("Saved")),
+    ),
+    operation(
+        POST,
+        "destinations/{pipeline}/{name}/transformations/preview",
+        Viewer,
+        Call::PreviewTransformations,
+        "What rules do to an event, and the request it becomes; nothing is saved or sent",
+        &[],
+        (Json("PreviewCall"), Json("Preview")),
+    ),
+    operation(
+        POST,
+        "destinations/{pipeline}/{name}/transformations/review",
+        Editor,
+        Call::ReviewTransformations,
+        "What rules would change for the last 1,000 events",
+        &[],
+        (Json("EditedRules"), Json("Review")),
     ),
     operation(
         GET,

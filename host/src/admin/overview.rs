@@ -45,6 +45,8 @@ pub struct Attention {
     pub destination: String,
     /// Its dead letters.
     pub dead_letters: u64,
+    /// Whether it is paused and can be resumed here.
+    pub resumable: bool,
 }
 
 /// Every delivery since the store was made: accepted + replayed = all the others.
@@ -120,8 +122,10 @@ pub struct DestinationRow {
     pub dead_letters: u64,
     /// What was counted in the window.
     pub counts: Counts,
-    /// Paused by the operator, over restarts.
+    /// Paused by the operator, over restarts, or by the configuration.
     pub paused: bool,
+    /// Whether only the configuration can resume it.
+    pub paused_by_configuration: bool,
 }
 
 /// Looks at everything once.
@@ -202,6 +206,7 @@ impl Looked<'_> {
             dead_letters: status.dead_letters.kept,
             counts,
             paused: status.paused || destination.paused,
+            paused_by_configuration: destination.paused,
         })
     }
 
@@ -242,6 +247,7 @@ fn of_the_daemon(daemon: &Daemon, configured: &Configured) -> Vec<Attention> {
         text,
         destination: String::new(),
         dead_letters: 0,
+        resumable: false,
     };
     let mut all = Vec::new();
     let store = daemon.store.status();
@@ -285,7 +291,9 @@ fn of_a_destination(row: &DestinationRow) -> Option<Attention> {
     };
     let text =
         if row.health.why.is_empty() { text } else { format!("{}. {text}", row.health.why.trim_end_matches('.')) };
-    Some(Attention { kind: row.health.kind, title, text, destination: row.id.clone(), dead_letters: row.dead_letters })
+    let resumable = row.health.kind == HealthKind::Paused && !row.paused_by_configuration;
+    let (destination, dead_letters) = (row.id.clone(), row.dead_letters);
+    Some(Attention { kind: row.health.kind, title, text, destination, dead_letters, resumable })
 }
 
 fn dead_letters(count: u64) -> String {

@@ -21,9 +21,10 @@ use super::failure::Failure;
 use super::operations::{self, Call};
 use super::plugins::PLUGIN_BYTES_MAX;
 use super::sources::KeyChange;
+use super::transformations::EditedRule;
 use super::{
     configuration, destinations, events, groups, guard, kept_events, letters, masking, openapi, overview, plugins,
-    sources, upkeep,
+    sources, transformations, upkeep,
 };
 use crate::console;
 use crate::daemon::trends::Window;
@@ -174,6 +175,24 @@ async fn call(
             destinations::pause(&daemon, caller, &id, paused).await?;
             ok(&json!({"success": true, "destination": id.0, "paused": paused}))
         }
+        Call::Transformations => {
+            let view = transformations::rules(&daemon, parts[1], parts[2]).await?;
+            tagged(ok(&view), &view.etag)
+        }
+        Call::PutTransformations => {
+            let call: RulesCall = body_of(request).await?;
+            saved(transformations::save(&daemon, caller, (parts[1], parts[2]), &call.rules, etag).await?)
+        }
+        Call::PreviewTransformations => {
+            let call: PreviewCall = body_of(request).await?;
+            let event = call.event(&daemon, parts[1]).await?;
+            ok(&transformations::preview(&daemon, caller, (parts[1], parts[2]), &call.rules, &event).await?)
+        }
+        Call::ReviewTransformations => {
+            let call: RulesCall = body_of(request).await?;
+            let (events, destinations) = transformations::review(&daemon, (parts[1], parts[2]), &call.rules).await?;
+            ok(&json!({"events": events, "destinations": destinations}))
+        }
         Call::DeadLetters => letters::list(&daemon, caller, &query).await,
         Call::DeadLetterGroups => ok(&groups::groups(&daemon, caller, &query).await?),
         Call::ExportDeadLetters => letters::export(daemon, caller.clone(), &query),
@@ -231,6 +250,31 @@ async fn call(
 #[serde(deny_unknown_fields)]
 struct TextCall {
     text: String,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RulesCall {
+    rules: Vec<EditedRule>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PreviewCall {
+    rules: Vec<EditedRule>,
+    /// The event; None: the newest of the pipeline.
+    event: Option<serde_json::Value>,
+}
+
+impl PreviewCall {
+    async fn event(&self, daemon: &Daemon, pipeline: &str) -> Result<crate::event::Event, Failure> {
+        if let Some(event) = &self.event {
+            let pasted = transformations::pasted(&event.to_string(), (daemon.now)());
+            return pasted.map_err(|message| Failure::bad("bad_event", message));
+        }
+        let newest = events::last_events(daemon, pipeline, 1).await?.pop();
+        newest.ok_or_else(|| Failure::unknown("unknown_event", format!("no event of `{pipeline}` is kept: give one")))
+    }
 }
 
 fn ok(value: &impl serde::Serialize) -> Response<Body> {

@@ -47,6 +47,15 @@ pub struct NewDestination {
     pub paused: bool,
 }
 
+/// A rule to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleEdit {
+    /// Its place among the rules that stand there; None: it is new.
+    pub from: Option<usize>,
+    /// What it says; a `secret` that stands there stays.
+    pub rule: serde_json::Map<String, Json>,
+}
+
 /// A configuration's text, to be changed.
 pub struct Editor {
     document: DocumentMut,
@@ -147,6 +156,64 @@ impl Editor {
                 None => drop(table.remove(key)),
             },
             _ => return Err(form()),
+        }
+        Ok(())
+    }
+
+    /// Writes the rules of a pipeline, or of one of its destinations, in this order. A rule that stands there
+    /// keeps its comments and its secret, and what it says already stays as it is written.
+    ///
+    /// # Errors
+    /// `Unknown`, `Form`.
+    pub fn set_rules(
+        &mut self,
+        pipeline: &str,
+        destination: Option<&str>,
+        rules: &[RuleEdit],
+    ) -> Result<(), EditError> {
+        let indent = self.destination_indent(pipeline);
+        let owner = match destination {
+            Some(name) => self.destination(pipeline, name)?,
+            None => self.pipeline(pipeline)?,
+        };
+        let form = || EditError::Form("`rule`".to_string());
+        let known: Vec<Table> = match owner.get("rule") {
+            None => Vec::new(),
+            Some(item) => item.as_array_of_tables().ok_or_else(form)?.iter().cloned().collect(),
+        };
+        let is_same = known.len() == rules.len()
+            && rules.iter().enumerate().all(|(at, rule)| rule.from == Some(at) && says(&known[at], &rule.rule));
+        if is_same {
+            return Ok(());
+        }
+        let positions: Vec<isize> = known.iter().filter_map(Table::position).collect();
+        let mut list = ArrayOfTables::new();
+        for (at, edit) in rules.iter().enumerate() {
+            let mut table = edit.from.and_then(|from| known.get(from).cloned()).unwrap_or_else(|| {
+                let mut table = Table::new();
+                let deeper = if destination.is_some() && !indent.is_empty() { "  " } else { "" };
+                table.decor_mut().set_prefix(format!("\n{indent}{deeper}"));
+                table
+            });
+            // In this order, whatever the order was; new ones stand behind those that were there.
+            table.set_position(positions.get(at).or(positions.last()).copied());
+            let gone: Vec<String> = table
+                .iter()
+                .map(|(key, _)| key.to_string())
+                .filter(|key| key != "secret" && !edit.rule.contains_key(key))
+                .collect();
+            gone.iter().for_each(|key| drop(table.remove(key)));
+            for (key, value) in edit.rule.iter().filter(|(_, value)| !value.is_null()) {
+                if table.get(key).and_then(json_of).as_ref() != Some(value) {
+                    // Rules take their texts as they are.
+                    put(&mut table, key, value_of(value, &str::to_string));
+                }
+            }
+            list.push(table);
+        }
+        match list.is_empty() {
+            true => drop(owner.remove("rule")),
+            false => drop(owner.insert("rule", Item::ArrayOfTables(list))),
         }
         Ok(())
     }
@@ -359,6 +426,37 @@ fn literal(text: &str) -> String {
     text.replace("${", "$${")
 }
 
+/// Whether a table says this and nothing else, but for its secret.
+fn says(table: &Table, rule: &serde_json::Map<String, Json>) -> bool {
+    let own = table.iter().filter(|(key, _)| *key != "secret").count();
+    own == rule.values().filter(|value| !value.is_null()).count()
+        && rule.iter().all(|(key, value)| value.is_null() || table.get(key).and_then(json_of).as_ref() == Some(value))
+}
+
+fn json_of(item: &Item) -> Option<Json> {
+    match item {
+        Item::Value(value) => Some(json_of_value(value)),
+        Item::Table(table) => {
+            Some(Json::Object(table.iter().filter_map(|(key, item)| Some((key.to_string(), json_of(item)?))).collect()))
+        }
+        _ => None,
+    }
+}
+
+fn json_of_value(value: &Value) -> Json {
+    match value {
+        Value::String(text) => Json::from(text.value().as_str()),
+        Value::Integer(number) => Json::from(*number.value()),
+        Value::Float(number) => Json::from(*number.value()),
+        Value::Boolean(truth) => Json::from(*truth.value()),
+        Value::Datetime(time) => Json::from(time.value().to_string()),
+        Value::Array(values) => values.iter().map(json_of_value).collect(),
+        Value::InlineTable(table) => {
+            Json::Object(table.iter().map(|(key, value)| (key.to_string(), json_of_value(value))).collect())
+        }
+    }
+}
+
 fn hide_value(value: &mut Value, hide: &impl Fn(&str) -> String) {
     match value {
         // A reference is no secret.
@@ -503,6 +601,35 @@ write_keys = [
         let text = edited(|editor| editor.limit_write_key("shop", 0, (Some(5), None)));
         assert!(text.contains("[{ key = \"wk_one\", events_per_second = 5 }]"), "{text}");
         assert!(matches!(Editor::new(TEXT).unwrap().remove_write_key("shop", 1), Err(EditError::Unknown(_))));
+    }
+
+    #[test]
+    fn rules_are_changed_moved_and_made_and_the_rest_of_them_stays() {
+        let with = TEXT.replace(
+            "    url = \"http://a\" # old\n",
+            "    url = \"http://a\" # old\n\n    # nobody needs it\n    [[pipeline.destination.rule]]\n    remove = \"context.ip\" # at all\n\n    [[pipeline.destination.rule]]\n    hash = \"traits.email\"\n    secret = { file = \"k\" }\n",
+        );
+        let rule = |from: Option<usize>, rule: Json| RuleEdit { from, rule: rule.as_object().unwrap().clone() };
+        let set = |rules: &[RuleEdit]| {
+            let mut editor = Editor::new(&with).unwrap();
+            editor.set_rules("shop", Some("hook"), rules).unwrap();
+            editor.text()
+        };
+        let (first, second) =
+            (rule(Some(0), json!({"remove": "context.ip"})), rule(Some(1), json!({"hash": "traits.email"})));
+        assert_eq!(set(&[first.clone(), second.clone()]), with);
+        let text = set(&[rule(Some(0), json!({"remove": "context.ip", "when": "a == 'b'"})), second.clone()]);
+        assert_eq!(text, with.replace("# at all\n", "# at all\n    when = \"a == 'b'\"\n"));
+        let text = set(&[second.clone(), first.clone(), rule(None, json!({"trim": "traits.name"}))]);
+        let places = ["hash =", "secret = { file", "# nobody needs it", "remove = \"context.ip\" # at all", "trim ="];
+        let found: Vec<Option<usize>> = places.iter().map(|part| text.find(part)).collect();
+        assert!(found.iter().all(Option::is_some) && found.is_sorted(), "{found:?} {text}");
+        assert!(text.parse::<DocumentMut>().is_ok() && text.ends_with("]\n"), "{text}");
+        assert_eq!(set(&[]), TEXT);
+        let mut editor = Editor::new(TEXT).unwrap();
+        editor.set_rules("shop", None, &[rule(None, json!({"set": "a", "value": {"b": [1, 2.5, true]}}))]).unwrap();
+        let parsed: toml::Table = editor.text().parse().unwrap();
+        assert_eq!(parsed["pipeline"][0]["rule"][0]["set"].as_str(), Some("a"), "{}", editor.text());
     }
 
     #[test]

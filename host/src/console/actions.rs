@@ -4,7 +4,7 @@ use hyper::StatusCode;
 
 use super::parts::{destination_address, encoded};
 use super::settings_form::{Mistakes, changes};
-use super::{Answer, Asked, dead_letters, destination, integrations, sources};
+use super::{Answer, Asked, dead_letters, destination, integrations, sources, transformations};
 use crate::admin::destinations::{AddCall, ChangeCall, add, change, needs, pause, remove};
 use crate::admin::groups::groups;
 use crate::admin::plugins::plugin;
@@ -27,6 +27,7 @@ pub async fn act(asked: &Asked, parts: &[&str]) -> Result<Answer, Failure> {
             pause(daemon, caller, &id, *wish == "pause").await?;
             Ok(Answer::See(format!("{}?done={wish}d", destination_address(&id.0))))
         }
+        ["destinations", pipeline, name, "transformations"] => transformations::act(asked, (pipeline, name)).await,
         ["destinations", pipeline, name, "remove"] => {
             if asked.get("confirm") != Some(*name) {
                 return Err(Failure::bad(
@@ -187,7 +188,7 @@ async fn write_key(asked: &Asked, pipeline: &str, number: &str) -> Result<Answer
         "disable" => KeyChange { enabled: Some(false), ..KeyChange::default() },
         "remove" => {
             let saved = remove_write_key(&asked.daemon, &asked.caller, (pipeline, number), asked.get("etag")).await?;
-            return Ok(Answer::See(format!("/sources?done=saved&r={saved}#{}", encoded(pipeline))));
+            return Ok(Answer::See(format!("/sources?done=saved&r={saved}#source-{}", encoded(pipeline))));
         }
         _ => KeyChange {
             enabled: None,
@@ -196,5 +197,5 @@ async fn write_key(asked: &Asked, pipeline: &str, number: &str) -> Result<Answer
         },
     };
     let saved = change_write_key(&asked.daemon, &asked.caller, (pipeline, number), &call, asked.get("etag")).await?;
-    Ok(Answer::See(format!("/sources?done=saved&r={saved}#{}", encoded(pipeline))))
+    Ok(Answer::See(format!("/sources?done=saved&r={saved}#source-{}", encoded(pipeline))))
 }

@@ -22,8 +22,12 @@ const DELIVERIES: usize = 50;
 /// The heading and the tabs. Transformations stand between settings and deliveries.
 pub fn head(asked: &Asked, view: &DestinationView, tab: &str) -> Markup {
     let home = destination_address(&view.row.id);
-    let tabs =
-        [("settings", "Settings", ""), ("deliveries", "Deliveries", "/deliveries"), ("history", "History", "/history")];
+    let tabs = [
+        ("settings", "Settings", ""),
+        ("transformations", "Transformations", "/transformations"),
+        ("deliveries", "Deliveries", "/deliveries"),
+        ("history", "History", "/history"),
+    ];
     let is_paused = view.row.paused;
     html! {
         div class="pagehead" {
@@ -33,7 +37,7 @@ pub fn head(asked: &Asked, view: &DestinationView, tab: &str) -> Markup {
             span class="muted small" { (view.row.title) " " (view.row.version) }
             @if asked.is_editor() {
                 div class="actions" {
-                    @if view.paused_by_configuration { span class="small muted" { "Paused by the configuration file" } }
+                    @if view.row.paused_by_configuration { span class="small muted" { "Paused by the configuration file" } }
                     @else if is_paused || view.row.health.text == "Paused" { (press(asked, &format!("{home}/resume"), "go", html! { "Resume" })) }
                     @else { (press(asked, &format!("{home}/pause"), "", html! { (glyph("paused")) "Pause" })) }
                 }
@@ -118,13 +122,13 @@ pub async fn deliveries(asked: &Asked, (pipeline, name): (&str, &str)) -> Result
         (head(asked, &view, "deliveries"))
         section class="card" {
             div class="pad row" {
-                dl class="equation" {
-                    div { dt { "rate" } dd { (rate(row.delivered_per_second)) } }
-                    div { dt { "lag" } dd { (span(row.lag_ms)) } }
-                    div { dt { "waiting" } dd { (number(row.waiting)) } }
-                    div { dt { "delivered, 24 h" } dd { (number(row.counts.delivered)) } }
-                    div { dt { "filtered, 24 h" } dd { (number(row.counts.filtered)) } }
-                    div { dt { "dead letters kept" } dd { (number(row.dead_letters)) } }
+                div class="equation" {
+                    div { span class="term" { "rate" } " " b { (rate(row.delivered_per_second)) } }
+                    div { span class="term" { "lag" } " " b { (span(row.lag_ms)) } }
+                    div { span class="term" { "waiting" } " " b { (number(row.waiting)) } }
+                    div { span class="term" { "delivered, 24 h" } " " b { (number(row.counts.delivered)) } }
+                    div { span class="term" { "filtered, 24 h" } " " b { (number(row.counts.filtered)) } }
+                    div { span class="term" { "dead letters kept" } " " b { (number(row.dead_letters)) } }
                     (spark(&row.spark, spark_tone(row.health.kind), "Deliveries, last 24 h"))
                 }
                 @if row.dead_letters > 0 { a class="button" href={ "/dead-letters?destination=" (encoded(&row.id)) } { "Open dead letters" } }

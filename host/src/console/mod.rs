@@ -23,9 +23,11 @@ mod live;
 mod overview;
 mod parts;
 mod plugins;
+mod rule_form;
 mod settings_form;
 mod sign_in;
 mod sources;
+mod transformations;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -188,6 +190,7 @@ async fn page(asked: &Asked, parts: &[&str]) -> Result<Answer, Failure> {
         ["integrations"] => integrations::page(asked).await?,
         ["integrations", plugin, "add"] => integrations::add(asked, plugin, None).await?,
         ["destinations", pipeline, name] => destination::settings(asked, (pipeline, name), None).await?,
+        ["destinations", pipeline, name, "transformations"] => transformations::page(asked, (pipeline, name)).await?,
         ["destinations", pipeline, name, "deliveries"] => destination::deliveries(asked, (pipeline, name)).await?,
         ["destinations", pipeline, name, "history"] => destination::history(asked, (pipeline, name)).await?,
         ["history", number] => audit::configuration(asked, number).await?,

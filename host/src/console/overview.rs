@@ -91,7 +91,7 @@ fn attention_row(asked: &Asked, each: &Attention) -> Markup {
                     @if each.dead_letters > 0 {
                         a class="button" href={ "/dead-letters?destination=" (encoded(&each.destination)) } { "Open " (count(each.dead_letters, "dead letter", "dead letters")) }
                     }
-                    @if each.kind == HealthKind::Paused && asked.is_editor() {
+                    @if each.resumable && asked.is_editor() {
                         (press(asked, &format!("{home}/resume"), "", html! { "Resume" }))
                     }
                     a class="button" href={ (home) "/deliveries" } { "See deliveries" }
@@ -104,13 +104,13 @@ fn attention_row(asked: &Asked, each: &Attention) -> Markup {
 fn balance(balance: &Balance) -> Markup {
     let part = |key: &str, name: &str, word: &str, value: u64| {
         html! {
-            div { dt { @if !name.is_empty() { span class=(tone(name)) { (glyph(name)) } " " } (word) } dd data-n={ "balance:" (key) } { (number(value)) } }
+            div { span class="term" { @if !name.is_empty() { span class=(tone(name)) { (glyph(name)) } " " } (word) } " " b data-n={ "balance:" (key) } { (number(value)) } }
         }
     };
     let plus = || html! { span class="sign" aria-hidden="true" { "+" } };
     html! {
         section class="card" aria-label="Deliveries, all of them" {
-            dl class="equation" {
+            div class="equation" {
                 h3 { "Deliveries" }
                 (part("accepted", "", "accepted", balance.accepted))
                 @if balance.replayed > 0 { (plus()) (part("replayed", "undo", "replayed", balance.replayed)) }
@@ -146,7 +146,7 @@ fn signal_box(asked: &Asked, pipeline: &PipelineView, window: Window) -> Markup 
     let name = &pipeline.name;
     html! {
         section class="card" aria-label={ "Pipeline " (name) } {
-            header { h2 { (name) } (tags(pipeline)) div class="end" { a class="small" href={ "/sources#" (encoded(name)) } { "Source" } } }
+            header { h2 { (name) } (tags(pipeline)) div class="end" { a class="small" href={ "/sources#source-" (encoded(name)) } { "Source" } } }
             div class="signalbox" {
                 div class="station" {
                     div class="name" { (glyph("source")) span title=(name) { (name) } }

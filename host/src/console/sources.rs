@@ -40,7 +40,7 @@ fn card(asked: &Asked, source: &SourceView, base: &str) -> Markup {
     let home = format!("/sources/{}", encoded(&source.pipeline));
     let rejected: u64 = counters.rejected_by.values().sum();
     html! {
-        section class="card" id=(source.pipeline) aria-label={ "Source " (source.pipeline) } {
+        section class="card" id={ "source-" (source.pipeline) } aria-label={ "Source " (source.pipeline) } {
             header {
                 h2 { (source.pipeline) }
                 @if source.strict { span class="tag" { "strict" } }
@@ -51,12 +51,12 @@ fn card(asked: &Asked, source: &SourceView, base: &str) -> Markup {
                     }
                 }
             }
-            dl class="equation" {
-                div { dt { "accepted since the start" } dd { (number(counters.accepted)) } }
-                div { dt { "sent again" } dd { (number(counters.duplicates)) } }
-                div { dt { "repaired" } dd { (number(counters.repaired)) } }
-                div { dt { "rejected" } dd { @if rejected > 0 { a href="/events?show=rejected" { (number(rejected)) } } @else { "0" } } }
-                div { dt { "slowed down" } dd { (number(counters.rate_limited)) } }
+            div class="equation" {
+                div { span class="term" { "accepted since the start" } " " b { (number(counters.accepted)) } }
+                div { span class="term" { "sent again" } " " b { (number(counters.duplicates)) } }
+                div { span class="term" { "repaired" } " " b { (number(counters.repaired)) } }
+                div { span class="term" { "rejected" } " " b { @if rejected > 0 { a href="/events?show=rejected" { (number(rejected)) } } @else { "0" } } }
+                div { span class="term" { "slowed down" } " " b { (number(counters.rate_limited)) } }
             }
             div class="scroll" { table class="cards" {
                 thead { tr { th scope="col" { "Write key" } th scope="col" { "State" } th scope="col" { "Limits a second" } @if asked.is_editor() { th scope="col" { span class="visually-hidden" { "Actions" } } } } }

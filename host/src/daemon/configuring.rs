@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Daemon;
 use super::config_history::{Saved, write_whole};
+use super::difference::Planner;
 use crate::config::Config;
 use crate::config::edit::{EditError, Editor};
 
@@ -100,6 +101,23 @@ impl Daemon {
         *self.refused.lock().expect("nobody panics while holding it") = None;
         self.pulse.notify_one();
         Ok(self.note_configuration(&text, change.who, change.what))
+    }
+
+    /// A text as the configuration that it would be, checked as before it takes effect. Nothing changes.
+    ///
+    /// # Errors
+    /// `Refused`.
+    pub async fn checked(&self, text: &str) -> Result<Config, ConfigureError> {
+        let path = self.changing.read().await.config.path.clone();
+        parse(&path, text).await
+    }
+
+    /// Plans events with the active revisions, under whatever configuration.
+    pub async fn planner(&self) -> Planner {
+        let changing = self.changing.read().await;
+        let ids = changing.plugins.ids();
+        let revisions = ids.into_iter().filter_map(|id| Some((id.to_string(), changing.plugins.get(id)?.clone())));
+        Planner::new(changing.plugins.host(), revisions.collect())
     }
 
     /// Puts a configuration that was in effect before back into effect.

@@ -36,6 +36,11 @@ impl Plugins {
         Plugins { host, directory: directory.to_path_buf(), active: BTreeMap::new(), files: BTreeMap::new() }
     }
 
+    /// What calls plugins.
+    pub fn host(&self) -> Arc<PluginHost> {
+        self.host.clone()
+    }
+
     /// The active revision of a plugin.
     pub fn get(&self, id: &str) -> Option<&Arc<Revision>> {
         self.active.get(id)

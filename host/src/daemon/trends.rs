@@ -135,13 +135,16 @@ impl Trend {
         (0..parts).map(|part| at(part + 1).minus(at(part))).collect()
     }
 
-    /// How many happen a second now: over the last half minute, by the figure that `of` takes.
+    /// How many happen a second now: over the last half minute and up to a sample more, by the figure that
+    /// `of` takes.
     pub fn rate(&self, now_ms: u64, now: Counts, of: impl Fn(&Counts) -> u64) -> f64 {
         const OVER_MS: u64 = 30_000;
-        let Some((first_ms, _)) = self.series[0].front() else { return 0.0 };
-        let over_ms = OVER_MS.min(now_ms.saturating_sub(*first_ms)).max(1_000);
-        let before = self.at(Window::Quarter, now_ms.saturating_sub(over_ms)).unwrap_or(now);
-        of(&now).saturating_sub(of(&before)) as f64 * 1_000.0 / over_ms as f64
+        let samples = &self.series[0];
+        let behind = samples.partition_point(|(sampled_ms, _)| *sampled_ms + OVER_MS <= now_ms);
+        let Some((sampled_ms, before)) = samples.get(behind.saturating_sub(1)) else { return 0.0 };
+        // An idle daemon takes no samples: what came since came lately.
+        let over_ms = now_ms.saturating_sub(*sampled_ms).clamp(1_000, OVER_MS + SAMPLE_MS);
+        of(&now).saturating_sub(of(before)) as f64 * 1_000.0 / over_ms as f64
     }
 
     /// The counters at a time: those of the last sample before it, else the first that is known.

@@ -155,3 +155,81 @@ addEventListener('keydown', (event) => {
     if (next) next.focus()
   }
 })
+
+// The editor: its form is sent while one types, and what comes back takes the place of what stands there.
+// The fields that are written in stay as they are; only buttons bring other rows.
+const editor = () => document.querySelector('[data-editor]')
+if (editor()) {
+  let timer
+  let number = 0
+  const send = async (button) => {
+    const form = editor()
+    const own = ++number
+    const data = new URLSearchParams(new FormData(form, button))
+    if (!button) data.set('act', 'preview')
+    const slow = setTimeout(() => document.querySelector('#preview')?.classList.add('stale'), 400)
+    const answer = await fetch(form.action, { method: 'POST', body: data })
+    clearTimeout(slow)
+    if (answer.redirected) return void location.assign(answer.url)
+    const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
+    const fresh = page.querySelector('[data-editor]')
+    // An older answer, or a page that says what went wrong.
+    if (own !== number) return
+    if (!fresh) return void document.querySelector('main').replaceWith(page.querySelector('main'))
+    if (button) {
+      form.replaceWith(document.adoptNode(fresh))
+      document.querySelector('[data-focus]')?.focus()
+      return
+    }
+    for (const id of ['preview', 'effect']) {
+      const next = fresh.querySelector(`#${id}`)
+      if (next) document.getElementById(id)?.replaceWith(document.adoptNode(next))
+    }
+    for (const rule of form.querySelectorAll('.rule')) {
+      const next = fresh.querySelector(`#${rule.id}`)
+      if (!next) continue
+      rule.className = next.className
+      for (const part of ['.mistakebox', '.more > .tag']) {
+        rule.querySelector(part)?.remove()
+        const made = next.querySelector(part)
+        if (made && part === '.mistakebox') rule.append(document.adoptNode(made))
+        else if (made) rule.querySelector('.more').insertBefore(document.adoptNode(made), rule.querySelector('.more > .row'))
+      }
+      for (const input of rule.querySelectorAll('input[name], select[name]')) {
+        const same = next.querySelector(`[name="${CSS.escape(input.name)}"]`)
+        if (!same) continue
+        for (const name of ['placeholder', 'aria-invalid', 'readonly']) {
+          if (same.hasAttribute(name)) input.setAttribute(name, same.getAttribute(name))
+          else input.removeAttribute(name)
+        }
+      }
+    }
+  }
+  addEventListener('input', (event) => {
+    if (!event.target.closest('[data-editor]') || event.target.name === 'pasted') return
+    clearTimeout(timer)
+    timer = setTimeout(() => send(null), 250)
+  })
+  addEventListener('submit', (event) => {
+    if (!event.target.matches('[data-editor]')) return
+    event.preventDefault()
+    clearTimeout(timer)
+    send(event.submitter)
+  })
+  addEventListener('keydown', (event) => {
+    const press = (selector) => {
+      const button = document.querySelector(selector)
+      if (button) {
+        event.preventDefault()
+        button.click()
+      }
+    }
+    if ((event.ctrlKey || event.metaKey) && event.key === 's') return press('#effect .go')
+    const rule = event.target.closest?.('.rule')
+    if (event.altKey && rule && (event.key === 'ArrowUp' || event.key === 'ArrowDown')) {
+      return press(`#${rule.id} [value^="${event.key === 'ArrowUp' ? 'up' : 'down'}:"]`)
+    }
+    const writes = event.target.closest?.('input, select, textarea')
+    if (!writes && !event.ctrlKey && !event.metaKey && !event.altKey && event.key === 'n') press('[value="add:destination"]')
+  })
+}

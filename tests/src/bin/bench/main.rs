@@ -1,11 +1,12 @@
 //! `cargo xtask bench`: one table. Every figure is a ratio to something measured in the same run, so
 //! that a slow machine or a busy disk changes both sides. Written to target/bench.json as well.
 //!
-//! With words as arguments only the figures of those names are measured: scan, plan, ingest, batches,
+//! With words as arguments only the figures of those names are measured: scan, plan, ingest, batches, console,
 //! memory, end-to-end, latency, swaps.
 
 mod batches;
 mod clients;
+mod console;
 mod daemons;
 mod end_to_end;
 mod forwarder;
@@ -47,6 +48,7 @@ fn main() -> anyhow::Result<()> {
     measure("plan", &plan::rows)?;
     measure("ingest", &ingest::rows)?;
     measure("batches", &batches::rows)?;
+    measure("console", &console::rows)?;
     measure("memory", &memory::rows)?;
     measure("end-to-end", &end_to_end::rows)?;
     measure("latency", &latency::rows)?;
