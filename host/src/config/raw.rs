@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::admin::RawAdmin;
 use super::observing::{RawAlerts, RawTelemetry};
 use super::plugins::RawPlugins;
 use super::{Validation, ViolationAction};
@@ -45,13 +46,6 @@ pub(super) struct RawListen {
     pub ingest: Option<Text>,
     pub admin: Option<Text>,
     pub tls: Option<Spanned<RawTls>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawAdmin {
-    #[serde(default)]
-    pub metrics_open: bool,
 }
 
 #[derive(Deserialize)]

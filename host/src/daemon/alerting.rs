@@ -48,7 +48,7 @@ async fn run(daemon: &Daemon, config: &AlertConfig) {
         }
         let next_ms = watcher.next_look_ms().into_iter().chain(outbox.due_ms()).min();
         tokio::select! {
-            () = daemon.pulse.notified() => tokio::time::sleep(LOOK_AFTER).await,
+            () = daemon.alert_pulse.notified() => tokio::time::sleep(LOOK_AFTER).await,
             () = until(next_ms, (daemon.now)()) => {}
         }
     }

@@ -7,6 +7,9 @@
 mod alerting;
 mod check;
 pub mod comparison;
+mod config_history;
+mod configured;
+mod configuring;
 mod destinations;
 pub mod difference;
 mod figures;
@@ -22,7 +25,9 @@ mod rollback;
 mod rollout;
 mod run;
 mod secrets;
+mod settings_view;
 mod shadow;
+pub mod trends;
 mod watching;
 
 use std::sync::{Arc, Mutex};
@@ -30,12 +35,16 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, RwLock};
 
 pub use check::{Report, check};
+pub use config_history::{Saved, write_whole};
+pub use configured::Configured;
+pub use configuring::{Change, ConfigureError, Standing, etag_of};
 pub use replay::{Replaying, Steps};
 pub use rollout::Install;
 pub use run::run;
+pub use settings_view::is_secret;
 pub use shadow::COMPARED_EVENTS_MAX;
 
-use crate::admin::Token;
+use crate::admin::{Access, AuditLog, Replays};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::guest::Guests;
@@ -48,19 +57,28 @@ use plugins::Plugins;
 
 /// A running daemon.
 pub struct Daemon {
-    /// Credential of the admin interface.
-    pub token: Token,
+    /// Who may use the admin interface.
+    pub access: Access,
+    /// Who changed what.
+    pub audit: AuditLog,
+    /// Replays that the console began.
+    pub replays: Replays,
     /// What ingest requests share.
     pub gate: Arc<Gate>,
     /// The durable store.
     pub store: Arc<dyn EventStore>,
     /// Who watches.
     pub live: Live,
-    /// Whether `/metrics` answers without the token.
-    pub metrics_open: bool,
-    /// Rung when alerts may have something to say.
+    /// Rung when something happened: alerts may have something to say, and figures may have changed.
     pulse: Arc<Notify>,
-    now: Clock,
+    /// The same, for who looks at alerts.
+    alert_pulse: Notify,
+    /// The same, for who takes samples.
+    trend_pulse: Notify,
+    /// How the figures went.
+    pub trends: Mutex<trends::Trends>,
+    /// Milliseconds since 1970.
+    pub now: Clock,
     /// When it started: milliseconds since 1970.
     started_ms: u64,
     /// One change at a time: of the configuration, or of a plugin.
@@ -76,6 +94,10 @@ pub struct Daemon {
     guests: Guests,
     /// A trial began or ended.
     trials_changed: Notify,
+    /// The configurations that were in effect.
+    config_history: Mutex<config_history::ConfigHistory>,
+    /// Makes the marks that stand for secrets, other ones after each start.
+    mark_key: [u8; 32],
     /// Destinations that a replay from the queue is making deliveries for.
     backfilling: replay::Backfilling,
 }

@@ -99,6 +99,11 @@ impl Plugins {
         }
     }
 
+    /// What calls plugins.
+    pub fn host(&self) -> Arc<PluginHost> {
+        self.host.clone()
+    }
+
     /// The revisions that a plugin works with.
     pub fn get(&self, id: &str) -> Option<&Chosen> {
         self.chosen.get(id)

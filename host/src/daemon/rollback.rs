@@ -35,7 +35,7 @@ pub(super) struct Back<'a> {
 impl Daemon {
     /// Goes back: from a revision on trial to the one before, else to the last one that was active
     /// before, or to the one whose digest begins with `to`.
-    pub async fn roll_back(&self, plugin: &str, to: Option<&str>) -> anyhow::Result<Value> {
+    pub async fn roll_back_plugin(&self, plugin: &str, to: Option<&str>) -> anyhow::Result<Value> {
         let mut changing = self.changing.write().await;
         let changing = &mut *changing;
         let record = changing.plugins.record(plugin);

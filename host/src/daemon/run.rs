@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use futures_util::future::join_all;
+use sha2::Digest;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,13 +17,15 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::alerting;
+use super::config_history::ConfigHistory;
 use super::destinations::Destinations;
 use super::listeners::Listeners;
 use super::plugins::Plugins;
 use super::recall::{begin_with_inbox, recall_plugins};
+use super::reload::FILE;
 use super::restart::try_successor;
 use super::{Changing, Daemon, watching};
-use crate::admin::{self, Token};
+use crate::admin::{self, Access, AuditLog, Token};
 use crate::clock;
 use crate::config::Config;
 use crate::config::watch::Watch;
@@ -122,14 +125,22 @@ async fn run_until_stopped(config: Config, listeners: &Listeners) -> anyhow::Res
     std::fs::create_dir_all(&config.plugin_directory)
         .with_context(|| format!("{} cannot be made", config.plugin_directory.display()))?;
     let certificate = config.ingest_tls.as_ref().map(Certificate::load).transpose().context("listen.tls")?;
+    let admin_certificate = config.admin.tls.as_ref().map(Certificate::load).transpose().context("admin.tls")?;
     let config_path = config.path.clone();
     let daemon = start(config).await?;
     let (stop, stopped) = watch::channel(false);
     let (ingest, admin) = listeners.to_async()?;
-    let servers = tokio::spawn(serve(daemon.clone(), ingest, certificate.clone(), admin, stopped.clone()));
-    let watching = tokio::spawn(watch_files(daemon.clone(), certificate, stopped.clone()));
+    let servers = tokio::spawn(serve(
+        daemon.clone(),
+        (ingest, certificate.clone()),
+        (admin, admin_certificate.clone()),
+        stopped.clone(),
+    ));
+    let watching = tokio::spawn(watch_files(daemon.clone(), [certificate, admin_certificate], stopped.clone()));
     let trials = tokio::spawn(watching::run(daemon.clone(), stopped.clone()));
-    let alerting = tokio::spawn(alerting::run_if_configured(daemon.clone(), stopped));
+    let alerting = tokio::spawn(alerting::run_if_configured(daemon.clone(), stopped.clone()));
+    let sampling = tokio::spawn(super::trends::run(daemon.clone(), stopped.clone()));
+    let relaying = tokio::spawn(relay_pulse(daemon.clone(), stopped));
     let end = tokio::select! {
         _ = terminate.recv() => { tracing::info!("SIGTERM: stopping"); End::Stopped }
         _ = interrupt.recv() => { tracing::info!("interrupted: stopping"); End::Stopped }
@@ -141,6 +152,8 @@ async fn run_until_stopped(config: Config, listeners: &Listeners) -> anyhow::Res
     watching.await?;
     trials.await?;
     alerting.await?;
+    sampling.await?;
+    relaying.await?;
     daemon.changing.write().await.destinations.stop_all().await;
     daemon.store.close().await?;
     tracing::info!("stopped");
@@ -189,7 +202,23 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
     let store_path = config.data_directory.join(STORE_FILE);
     let store: Arc<dyn EventStore> =
         Arc::new(tokio::task::spawn_blocking(move || RedbStore::open(&store_path, options)).await??);
-    let token = Token::read_or_make(&config.data_directory)?;
+    let (token, was_made) = Token::read_or_make(&config.data_directory)?;
+    if was_made {
+        let scheme = if config.admin.tls.is_some() { "https" } else { "http" };
+        println!(
+            "Sign in at {scheme}://{}/ with this token, which is not shown again:\n{}",
+            config.admin_address,
+            token.reveal()
+        );
+    }
+    let access = Access::new(token, config.admin.clone());
+    let audit = AuditLog::open(&config.data_directory).context("the audit log cannot be opened")?;
+    let mut config_history =
+        ConfigHistory::open(&config.data_directory).context("the history of the configuration cannot be opened")?;
+    match std::fs::read_to_string(&config.path) {
+        Ok(text) => drop(config_history.note(&text, now(), FILE, "in effect at a start")?),
+        Err(error) => tracing::warn!(%error, "the configuration is not kept for its history"),
+    }
     let handle_key = HandleKey::read_or_make(&config.data_directory)?;
     let host = Arc::new(PluginHost::new(plugin_limits(&config), Some(&config.data_directory.join("compiled")))?);
     let guests = Guests::start(config.guests.workers)?;
@@ -214,12 +243,18 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
         data = %config.data_directory.display(), "ready"
     );
     Ok(Arc::new(Daemon {
-        token,
+        access,
+        audit,
+        replays: admin::Replays::default(),
         gate,
         store,
         live,
-        metrics_open: config.metrics_open,
         pulse,
+        alert_pulse: tokio::sync::Notify::new(),
+        trend_pulse: tokio::sync::Notify::new(),
+        trends: Mutex::default(),
+        config_history: Mutex::new(config_history),
+        mark_key: sha2::Sha256::digest(crate::admin::random_hex()).into(),
         started_ms: now(),
         now,
         changing: RwLock::new(Changing { config, plugins, destinations }),
@@ -255,6 +290,19 @@ async fn start_destinations(
     Ok(())
 }
 
+/// Passes the pulse on to all who wait for one: alerts and samples.
+async fn relay_pulse(daemon: Arc<Daemon>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = daemon.pulse.notified() => {
+                daemon.alert_pulse.notify_one();
+                daemon.trend_pulse.notify_one();
+            }
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        }
+    }
+}
+
 /// Destinations that the store knows and the configuration no longer has would hold events for ever.
 async fn forget_removed(config: &Config, store: &Arc<dyn EventStore>) -> anyhow::Result<()> {
     for known in store.destinations().await? {
@@ -269,9 +317,8 @@ async fn forget_removed(config: &Config, store: &Arc<dyn EventStore>) -> anyhow:
 
 async fn serve(
     daemon: Arc<Daemon>,
-    ingest: TcpListener,
-    certificate: Option<Certificate>,
-    admin: TcpListener,
+    (ingest, certificate): (TcpListener, Option<Certificate>),
+    (admin, admin_certificate): (TcpListener, Option<Certificate>),
     stopped: watch::Receiver<bool>,
 ) {
     let limits = &daemon.gate.limits;
@@ -289,16 +336,20 @@ async fn serve(
             }
         }
     };
-    let admin_handler = move |request, _| admin::handle(daemon.clone(), request);
+    let admin_handler = move |request, peer: std::net::SocketAddr| admin::handle(daemon.clone(), request, peer.ip());
     tokio::join!(
         http::serve(ingest, certificate, ingest_limits, ingest_handler, stopped.clone()),
-        http::serve(admin, None, admin_limits, admin_handler, stopped),
+        http::serve(admin, admin_certificate, admin_limits, admin_handler, stopped),
     );
 }
 
 /// Takes up changes of the configuration file, of the plugin directory and of the certificate until
 /// the daemon stops.
-async fn watch_files(daemon: Arc<Daemon>, certificate: Option<Certificate>, mut stopped: watch::Receiver<bool>) {
+async fn watch_files(
+    daemon: Arc<Daemon>,
+    [certificate, admin_certificate]: [Option<Certificate>; 2],
+    mut stopped: watch::Receiver<bool>,
+) {
     let (config_path, plugin_directory) = {
         let changing = daemon.changing.read().await;
         (changing.config.path.clone(), changing.config.plugin_directory.clone())
@@ -310,6 +361,7 @@ async fn watch_files(daemon: Arc<Daemon>, certificate: Option<Certificate>, mut 
         () = each_change(plugin_directory, is_plugin, || daemon.reload_plugins()) => {}
         () = super::secrets::watch_secrets(&daemon, &config_path) => {}
         () = watch_certificate(certificate) => {}
+        () = watch_certificate(admin_certificate) => {}
         _ = stopped.wait_for(|stopped| *stopped) => {}
     }
 }

@@ -536,6 +536,9 @@ pub trait EventStore: Send + Sync + 'static {
     /// All records, by name.
     fn records(&self) -> BoxFuture<'_, Result<Vec<(String, Bytes)>, StoreError>>;
 
+    /// What is known of the last `count` events kept of a pipeline, newest first.
+    fn recent_stories(&self, pipeline: &PipelineId, count: usize) -> BoxFuture<'_, Result<Vec<Story>, StoreError>>;
+
     /// Commits what was handed over, then closes. Calls after this answer `Closed`.
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 }

@@ -269,6 +269,13 @@ impl EventStore for RedbStore {
         }))
     }
 
+    fn recent_stories(&self, pipeline: &PipelineId, count: usize) -> BoxFuture<'_, Result<Vec<Story>, StoreError>> {
+        let (shared, pipeline) = (self.shared.clone(), pipeline.clone());
+        Box::pin(blocking(move || {
+            history::recent(&shared.begin_read()?, &pipeline, count, |number, seq| shared.load_frame(number, seq))
+        }))
+    }
+
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.ask(Control::Close))
     }

@@ -2,10 +2,11 @@
 //! that a slow machine or a busy disk changes both sides. Written to target/bench.json as well.
 //!
 //! With words as arguments only the figures of those names are measured: scan, transform, plan, ingest, batches,
-//! memory, destinations, end-to-end, latency, swaps.
+//! console, memory, destinations, end-to-end, latency, swaps.
 
 mod batches;
 mod clients;
+mod console;
 mod daemons;
 mod destinations;
 mod end_to_end;
@@ -50,6 +51,7 @@ fn main() -> anyhow::Result<()> {
     measure("plan", &plan::rows)?;
     measure("ingest", &ingest::rows)?;
     measure("batches", &batches::rows)?;
+    measure("console", &console::rows)?;
     measure("memory", &memory::rows)?;
     measure("destinations", &destinations::rows)?;
     measure("end-to-end", &end_to_end::rows)?;
