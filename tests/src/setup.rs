@@ -12,6 +12,7 @@ pub struct Destination {
     settings: Vec<(String, Value)>,
     delivery: Vec<(String, Value)>,
     extra: Vec<(String, Value)>,
+    tables: String,
 }
 
 impl Destination {
@@ -26,6 +27,7 @@ impl Destination {
                 ("backoff_ms_max".to_string(), Value::from(400)),
             ],
             extra: vec![("allowed_addresses".to_string(), Value::from(vec!["127.0.0.0/8", "::1/128"]))],
+            tables: String::new(),
         }
     }
 
@@ -80,6 +82,13 @@ impl Destination {
         self
     }
 
+    /// Further tables of the destination, as TOML: `[[pipeline.destination.rule]]` and the like.
+    pub fn tables(mut self, toml: &str) -> Destination {
+        self.tables.push_str(toml);
+        self.tables.push('\n');
+        self
+    }
+
     fn write(&self, text: &mut String) {
         let _ = writeln!(text, "  [[pipeline.destination]]");
         let _ = writeln!(text, "  name = {:?}\n  plugin = {:?}", self.name, self.plugin);
@@ -88,6 +97,7 @@ impl Destination {
         write_pairs(text, &self.settings);
         let _ = writeln!(text, "  [pipeline.destination.delivery]");
         write_pairs(text, &self.delivery);
+        text.push_str(&self.tables);
     }
 }
 

@@ -221,6 +221,7 @@ impl FilterCall {
             destination: self.destination.map(DestinationId),
             ids: self.ids,
             reason: self.reason,
+            revision: None,
             event: self.event,
             message_id: self.message_id,
             from_ms: self.from.as_ref().map(time_of_json).transpose()?,

@@ -35,6 +35,7 @@ pub use access::{Access, Caller, Person, Refused, SignedIn};
 pub use audit::AuditLog;
 pub use failure::Failure;
 pub use letters::{shown, shown_whole};
+pub use plugins::SIGNATURE_HEADER;
 pub use replays::{Replay, Replays};
 pub use routes::{SESSION_COOKIE, cookie, events_call, handle, health, pairs_of, percent_decoded, window_of};
 pub use token::{TOKEN_FILE, Token, random_hex};

@@ -133,6 +133,7 @@ fn schemas() -> Value {
         "Object": any_object,
         "List": list(&any_object),
         "Failure": object(&[("success!", json!({"const": false})), ("code!", text.clone()), ("message!", text.clone())]),
+        "RollBackPlugin": object(&[("to", text.clone())]),
         "Saved": object(&[success(), ("configuration!", whole.clone())]),
         "Person": object(&[("name!", text.clone()), ("role!", json!({"enum": ["viewer", "editor", "admin"]}))]),
         "Overview": object(&[("now_ms!", whole.clone()), ("window!", text.clone()), ("configuration!", whole.clone()),

@@ -76,6 +76,16 @@ pub enum Call {
     Plugin,
     /// `POST plugins`.
     InstallPlugin,
+    /// `POST plugins/shadow`.
+    ShadowPlugin,
+    /// `GET plugins/{id}/history`.
+    PluginHistory,
+    /// `POST plugins/{id}/grant`.
+    GrantPlugin,
+    /// `POST plugins/{id}/promote`.
+    PromotePlugin,
+    /// `POST plugins/{id}/rollback`.
+    RollBackPlugin,
     /// `GET configuration`.
     Configuration,
     /// `PUT configuration`.
@@ -152,6 +162,11 @@ const EVENTS_QUERY: [(&str, &str); 3] = [
 
 const LIMIT: [(&str, &str); 1] = [("limit", "At most so many, from 1 to 1000")];
 
+const INSTALL: [(&str, &str); 2] = [
+    ("canary", "Only so many percent of the users go to it, between 0 and 100"),
+    ("grant", "true: it may have what it newly asks for"),
+];
+
 const LAST: [(&str, &str); 1] = [("last", "So many, from 1 to 10000; 100 when left out")];
 
 const fn operation(
@@ -176,7 +191,7 @@ use Form::{Bytes, Json, Lines, Nothing};
 use Role::{Admin, Editor, Viewer};
 
 /// All calls. Where two fit, the first holds.
-pub static OPERATIONS: [Operation; 43] = [
+pub static OPERATIONS: [Operation; 48] = [
     operation(GET, "me", Viewer, Call::Me, "Whose token this is, and its role", &[], (Nothing, Json("Person"))),
     operation(
         GET,
@@ -447,8 +462,53 @@ pub static OPERATIONS: [Operation; 43] = [
         Admin,
         Call::InstallPlugin,
         "Checks and activates a plugin's file",
-        &[],
+        &INSTALL,
         (Bytes, Json("Object")),
+    ),
+    operation(
+        POST,
+        "plugins/shadow",
+        Admin,
+        Call::ShadowPlugin,
+        "What a plugin's file would change in the requests of the last events; nothing is sent",
+        &LAST,
+        (Bytes, Json("Object")),
+    ),
+    operation(
+        GET,
+        "plugins/{id}/history",
+        Viewer,
+        Call::PluginHistory,
+        "What happened to a plugin's revisions",
+        &[],
+        (Nothing, Json("Object")),
+    ),
+    operation(
+        POST,
+        "plugins/{id}/grant",
+        Admin,
+        Call::GrantPlugin,
+        "Lets in the revision that asks for more than the ones before",
+        &[],
+        (Nothing, Json("Object")),
+    ),
+    operation(
+        POST,
+        "plugins/{id}/promote",
+        Admin,
+        Call::PromotePlugin,
+        "Ends a trial: all users go to the new revision",
+        &[],
+        (Nothing, Json("Object")),
+    ),
+    operation(
+        POST,
+        "plugins/{id}/rollback",
+        Admin,
+        Call::RollBackPlugin,
+        "Goes back to the revision before, or to another one",
+        &[],
+        (Json("RollBackPlugin"), Json("Object")),
     ),
     operation(
         GET,

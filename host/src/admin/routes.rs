@@ -145,7 +145,8 @@ async fn call(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let query = request.uri().query().unwrap_or_default().to_string();
-    let etag = if_match(request.headers());
+    let headers = request.headers().clone();
+    let etag = if_match(&headers);
     let etag = etag.as_deref();
     let destination = |parts: &[&str]| DestinationId(format!("{}/{}", parts[1], parts[2]));
     Ok(match call {
@@ -224,9 +225,20 @@ async fn call(
         Call::Plugins => ok(&daemon.plugins_status().await),
         Call::Plugin => ok(&plugins::plugin(&daemon.configured().await, parts[1])?),
         Call::InstallPlugin => match body(request, PLUGIN_BYTES_MAX).await {
-            Ok(bytes) => ok(&plugins::install(&daemon, caller, bytes).await?),
+            Ok(bytes) => ok(&plugins::install(&daemon, caller, bytes, plugins::install_of(&query, &headers)?).await?),
             Err(response) => response,
         },
+        Call::ShadowPlugin => match body(request, PLUGIN_BYTES_MAX).await {
+            Ok(bytes) => ok(&plugins::shadow(&daemon, caller, bytes, (&query, &headers)).await?),
+            Err(response) => response,
+        },
+        Call::PluginHistory => ok(&plugins::history(&daemon, parts[1]).await?),
+        Call::GrantPlugin => ok(&plugins::grant(&daemon, caller, parts[1]).await?),
+        Call::PromotePlugin => ok(&plugins::promote(&daemon, caller, parts[1]).await?),
+        Call::RollBackPlugin => {
+            let call: RollBackCall = body_of(request).await?;
+            ok(&plugins::roll_back(&daemon, caller, parts[1], call.to.as_deref()).await?)
+        }
         Call::Configuration => {
             let standing = daemon.configuration().await?;
             let number = daemon.configuration_number().0;
@@ -250,6 +262,13 @@ async fn call(
 #[serde(deny_unknown_fields)]
 struct TextCall {
     text: String,
+}
+
+/// Where to go back to.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RollBackCall {
+    to: Option<String>,
 }
 
 #[derive(serde::Deserialize)]

@@ -26,6 +26,20 @@ pub(super) fn call(admin: &AdminArguments, method: Method, path: &str, body: Byt
     })
 }
 
+/// The same with a header more.
+pub(super) fn call_with(
+    admin: &AdminArguments,
+    path: &str,
+    body: Bytes,
+    header: Option<(&'static str, String)>,
+) -> anyhow::Result<Value> {
+    runtime()?.block_on(async {
+        let response = request_with(admin, Method::POST, path, body, header).await?;
+        let bytes = response.into_body().collect().await.context("the daemon's answer was cut off")?.to_bytes();
+        serde_json::from_slice(&bytes).context("the daemon answered with something that is not JSON")
+    })
+}
+
 /// The same for an answer of JSON lines, each of which `each` gets as it comes.
 pub(super) fn call_lines(
     admin: &AdminArguments,
@@ -73,6 +87,16 @@ async fn request(
     path: &str,
     body: Bytes,
 ) -> anyhow::Result<Response<Incoming>> {
+    request_with(admin, method, path, body, None).await
+}
+
+async fn request_with(
+    admin: &AdminArguments,
+    method: Method,
+    path: &str,
+    body: Bytes,
+    header: Option<(&'static str, String)>,
+) -> anyhow::Result<Response<Incoming>> {
     let config = Config::load_without_commands(&admin.config, &|name| std::env::var(name).ok())?;
     let token = match std::env::var("SWITCHYARD_TOKEN") {
         Ok(token) if !token.trim().is_empty() => Token::given(&token),
@@ -83,12 +107,14 @@ async fn request(
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
     let scheme = if config.admin.tls.is_some() { "https" } else { "http" };
-    let request = Request::builder()
+    let mut request = Request::builder()
         .method(method)
         .uri(format!("{scheme}://{address}/api/v1/{path}"))
-        .header(AUTHORIZATION, token.bearer())
-        .body(Full::new(body))
-        .context("the request cannot be made")?;
+        .header(AUTHORIZATION, token.bearer());
+    if let Some((name, value)) = header {
+        request = request.header(name, value);
+    }
+    let request = request.body(Full::new(body)).context("the request cannot be made")?;
     let client = Client::builder(TokioExecutor::new());
     let response = match &config.admin.tls {
         None => client.build_http::<Full<Bytes>>().request(request).await,

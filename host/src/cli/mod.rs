@@ -3,9 +3,13 @@
 mod admin_client;
 mod dead_letters;
 mod destinations;
+mod diff;
+mod fetch;
+mod pii;
 mod pinned;
 mod plugin;
 mod replay;
+mod rollout;
 mod status;
 mod tables;
 mod token;
@@ -84,9 +88,9 @@ enum Command {
     /// Show what the transformations of a destination do to events from a file, rule by rule.
     Transform(transform::Transform),
     /// Show which destination receives which class of personal data.
-    Pii(transform::Pii),
+    Pii(pii::Pii),
     /// Show what another configuration would change in what is sent, of the last events.
-    Diff(transform::Diff),
+    Diff(diff::Diff),
     /// Build, inspect, run, measure and install plugins.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
@@ -127,8 +131,8 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Token(arguments) => token::token(&arguments),
         Command::Transform(call) => transform::transform(&call),
-        Command::Pii(call) => transform::pii(&call),
-        Command::Diff(call) => transform::diff(&call),
+        Command::Pii(call) => pii::pii(&call),
+        Command::Diff(call) => diff::diff(&call),
         Command::Plugin(call) => plugin::run(call),
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn check(
     let egress = Arc::new(checker.egress(raw.egress)?);
     let admin_offset = raw.listen.admin.as_ref().map_or(0, |admin| admin.span().start);
     let admin_address = checker.listen(raw.listen.admin, "127.0.0.1:8081")?;
+    let (plugin_directory, plugins) = checker.plugins(raw.plugins)?;
     let mut config = Config {
         path: path.to_path_buf(),
         ingest_address: checker.listen(raw.listen.ingest, "127.0.0.1:8080")?,
@@ -42,7 +43,8 @@ pub(super) fn check(
         admin_address,
         admin: checker.admin(raw.admin, admin_address, admin_offset)?,
         data_directory: checker.directory(raw.data)?,
-        plugin_directory: checker.directory(raw.plugins)?,
+        plugin_directory,
+        plugins,
         ingest: checker.ingest_limits(raw.ingest)?,
         queue: queue_limits(raw.queue),
         guests: guest_limits(raw.guests),
@@ -87,7 +89,7 @@ impl Checker<'_> {
     }
 
     /// A directory, relative to the configuration file.
-    fn directory(&self, raw: RawDirectory) -> Result<PathBuf, ConfigError> {
+    pub(super) fn directory(&self, raw: RawDirectory) -> Result<PathBuf, ConfigError> {
         let text = self.text(&raw.directory)?;
         if text.is_empty() {
             return Err(self.wrong(raw.directory.span().start, "the directory is empty: name one".to_string()));

@@ -11,6 +11,7 @@ pub mod edit;
 mod egress;
 mod interpolate;
 mod observing;
+mod plugins;
 mod raw;
 mod secret;
 mod transformation;
@@ -24,6 +25,7 @@ pub use address::AddressRange;
 pub use admin::{AccessToken, AdminConfig, Role};
 pub use egress::{Egress, Proxy, ProxyUrl};
 pub use observing::{AlertConfig, AlertLimits, AlertUrl, TelemetryConfig};
+pub use plugins::{PluginRules, Unsigned, Watch};
 use secret::Commands;
 pub use secret::SecretSources;
 
@@ -49,6 +51,8 @@ pub struct Config {
     pub data_directory: PathBuf,
     /// Where plugins are dropped.
     pub plugin_directory: PathBuf,
+    /// How plugins are taken, kept and watched.
+    pub plugins: PluginRules,
     /// Bounds on what comes in.
     pub ingest: IngestLimits,
     /// Bounds on what is kept.
@@ -376,6 +380,8 @@ impl Config {
             Some("data.directory")
         } else if self.plugin_directory != next.plugin_directory {
             Some("plugins.directory")
+        } else if self.plugins != next.plugins {
+            Some("plugins")
         } else if self.queue != next.queue {
             Some("queue")
         } else if self.guests != next.guests {

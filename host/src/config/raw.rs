@@ -5,6 +5,7 @@ use toml::Spanned;
 
 use super::admin::RawAdmin;
 use super::observing::{RawAlerts, RawTelemetry};
+use super::plugins::RawPlugins;
 use super::{Validation, ViolationAction};
 use crate::plugin::manifest::Order;
 use crate::transformation::{Class, ConsentRequirement, ConsentSource};
@@ -19,7 +20,7 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub admin: RawAdmin,
     pub data: RawDirectory,
-    pub plugins: RawDirectory,
+    pub plugins: RawPlugins,
     #[serde(default)]
     pub ingest: RawIngest,
     #[serde(default)]

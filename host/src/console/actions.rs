@@ -11,6 +11,7 @@ use crate::admin::plugins::plugin;
 use crate::admin::sources::{KeyChange, add_write_key, change_write_key, remove_write_key, test_event};
 use crate::admin::{Failure, configuration, plugins};
 use crate::config::Role;
+use crate::daemon::Install;
 use crate::queue::{DeadFilter, DestinationId};
 
 /// Does what a form asks for.
@@ -59,7 +60,7 @@ pub async fn act(asked: &Asked, parts: &[&str]) -> Result<Answer, Failure> {
             Ok(Answer::See(format!("/history/{saved}?done=rolled-back&r={saved}")))
         }
         ["plugins"] => {
-            let installed = plugins::install(daemon, caller, asked.file.clone()).await?;
+            let installed = plugins::install(daemon, caller, asked.file.clone(), Install::default()).await?;
             let id = installed["plugin"].as_str().unwrap_or_default();
             Ok(Answer::See(format!("/plugins/{}?done=installed", encoded(id))))
         }

@@ -29,7 +29,8 @@ impl Daemon {
     pub async fn configured(&self) -> Configured {
         let changing = self.changing.read().await;
         let ids = changing.plugins.ids();
-        let revisions = ids.into_iter().filter_map(|id| Some((id.to_string(), changing.plugins.get(id)?.clone())));
+        let revisions =
+            ids.into_iter().filter_map(|id| Some((id.to_string(), changing.plugins.get(id)?.current().clone())));
         Configured {
             config: changing.config.clone(),
             runtimes: changing.destinations.statuses(),

@@ -116,7 +116,8 @@ impl Daemon {
     pub async fn planner(&self) -> Planner {
         let changing = self.changing.read().await;
         let ids = changing.plugins.ids();
-        let revisions = ids.into_iter().filter_map(|id| Some((id.to_string(), changing.plugins.get(id)?.clone())));
+        let revisions =
+            ids.into_iter().filter_map(|id| Some((id.to_string(), changing.plugins.get(id)?.current().clone())));
         Planner::new(changing.plugins.host(), revisions.collect())
     }
 
@@ -140,7 +141,7 @@ impl Daemon {
     pub async fn shown_configuration(&self, text: &str) -> String {
         let changing = self.changing.read().await;
         let is_secret = |plugin: &str, setting: &str| {
-            let schema = changing.plugins.get(plugin).map(|revision| &revision.manifest().settings);
+            let schema = changing.plugins.get(plugin).map(|chosen| &chosen.current().manifest().settings);
             // Of a plugin that is not there nothing is known: all may be secret.
             schema.is_none_or(|schema| super::settings_view::is_secret(schema, setting))
         };

@@ -8,11 +8,12 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::plugins::Plugins;
+use super::plugins::noted;
 use crate::config::{Config, Destination};
 use crate::event::Event;
 use crate::plugin::handles::HandleKey;
 use crate::plugin::host::PluginHost;
+use crate::plugin::manifest::read_manifest;
 use crate::plugin::plan::{Auth, Fate, Request};
 use crate::plugin::revision::Revision;
 use crate::queue::{DestinationId, PipelineId};
@@ -70,13 +71,30 @@ impl Planner {
         Planner { host, revisions }
     }
 
-    /// A planner with the plugins in a configuration's plugin directory.
-    pub fn load(config: &Config) -> anyhow::Result<Planner> {
-        let host = Arc::new(PluginHost::new(super::run::plugin_limits(config), None)?);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut plugins = Plugins::new(host.clone(), &config.plugin_directory);
+    /// A planner with those plugins that two configurations need, from the second one's directory. What the
+    /// daemon compiled is not compiled again.
+    pub fn load(old: &Config, new: &Config) -> anyhow::Result<Planner> {
+        let compiled = new.data_directory.join("compiled");
+        let cache = compiled.is_dir().then_some(&*compiled);
+        let host = Arc::new(PluginHost::new(super::run::plugin_limits(new), cache)?);
+        let needed: BTreeSet<&str> =
+            old.destinations().chain(new.destinations()).map(|(_, each)| each.plugin.as_str()).collect();
+        let directory = &new.plugin_directory;
+        let files = std::fs::read_dir(directory).with_context(|| format!("{} cannot be read", directory.display()))?;
         let mut revisions = HashMap::new();
-        for (_, revision) in runtime.block_on(plugins.look()) {
+        for path in files.flatten().map(|file| file.path()) {
+            if path.extension().is_none_or(|extension| extension != "wasm") {
+                continue;
+            }
+            let bytes = host.read_file(&path)?;
+            let Ok(manifest) = read_manifest(&bytes) else { continue };
+            if needed.contains(manifest.id.as_str()) {
+                let revision = host.load(&bytes).with_context(|| path.display().to_string())?;
+                revisions.insert(manifest.id, Arc::new(revision));
+            }
+        }
+        // What was rolled back is not what runs.
+        for revision in noted(&host, new)?.into_iter().filter(|each| needed.contains(each.manifest().id.as_str())) {
             revisions.insert(revision.manifest().id.clone(), revision);
         }
         Ok(Planner { host, revisions })

@@ -53,9 +53,9 @@ impl Daemon {
             if is_same {
                 continue;
             }
-            let revision = changing.plugins.get(&destination.plugin);
+            let chosen = changing.plugins.get(&destination.plugin);
             let place = || format!("{}:{}", next.path.display(), destination.line);
-            let active = changing.destinations.ready(destination, revision).await.with_context(place)?;
+            let active = changing.destinations.ready(destination, chosen).await.with_context(place)?;
             match old.contains_key(&destination.id) {
                 true => changed.push(active),
                 false => started.push((pipeline.clone(), active)),
@@ -69,7 +69,7 @@ impl Daemon {
         for (pipeline, active) in started {
             changing.destinations.start(&self.store, &pipeline, active, next.drain_grace_ms).await?;
         }
-        self.gate.set_keys(Keys::of(&next, (self.now)()));
+        self.gate.set_keys(Keys::of(&next));
         changing.destinations.stop(&removed).await;
         for id in &removed {
             let expired =
@@ -79,26 +79,7 @@ impl Daemon {
         self.access.set_config(next.admin.clone());
         changing.config = next;
         self.config_changed.notify_one();
-        Ok(())
-    }
-
-    /// Looks for new and changed plugin files and activates those that are good.
-    pub async fn reload_plugins(&self) {
-        let mut changing = self.changing.write().await;
-        let changing = &mut *changing;
-        for (path, revision) in changing.plugins.look().await {
-            match changing.destinations.ready_with(&changing.config, &changing.plugins, &revision).await {
-                Ok(ready) => {
-                    let manifest = revision.manifest();
-                    tracing::info!(plugin = %manifest.id, version = %manifest.version, revision = revision.short_digest(),
-                        destinations = ready.len(), "the plugin is active");
-                    changing.plugins.activate(revision.clone());
-                    changing.destinations.activate(ready);
-                }
-                Err(error) => changing.plugins.refuse(&path, &error),
-            }
-        }
-        self.pulse.notify_one();
+        self.note_settings(changing).await
     }
 }
 

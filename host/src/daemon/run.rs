@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
+use futures_util::future::join_all;
 use sha2::Digest;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -19,10 +20,11 @@ use super::alerting;
 use super::config_history::ConfigHistory;
 use super::destinations::Destinations;
 use super::listeners::Listeners;
-use super::plugins::Plugins;
+use super::plugins::{Chosen, Plugins};
+use super::record::PluginRecord;
 use super::reload::FILE;
 use super::restart::try_successor;
-use super::{Changing, Daemon};
+use super::{Changing, Daemon, watching};
 use crate::admin::{self, Access, AuditLog, Token};
 use crate::clock;
 use crate::config::Config;
@@ -35,6 +37,7 @@ use crate::http::{self, ServeLimits};
 use crate::ingest::{self, Gate};
 use crate::plugin::handles::HandleKey;
 use crate::plugin::host::{Limits, PluginHost};
+use crate::plugin::shelf::Shelf;
 use crate::queue::{EventStore, RedbStore, STORE_FILE, StoreOptions};
 use crate::telemetry::{self, Exporting};
 use crate::tls::Certificate;
@@ -42,6 +45,12 @@ use crate::tls::Certificate;
 /// Changes of files are taken up when nothing more has changed for so long, so that a file that is
 /// being copied is not read half.
 pub(super) const QUIET: Duration = Duration::from_millis(50);
+
+/// Destinations that are made ready at the same time, each with a trial `configure` in the sandbox.
+const READY_AT_ONCE: usize = 16;
+
+/// Where the kept revisions are, in the data directory.
+pub(super) const SHELF_DIRECTORY: &str = "revisions";
 
 /// Admin connections at a time.
 const ADMIN_CONNECTIONS_MAX: usize = 256;
@@ -128,6 +137,7 @@ async fn run_until_stopped(config: Config, listeners: &Listeners) -> anyhow::Res
         stopped.clone(),
     ));
     let watching = tokio::spawn(watch_files(daemon.clone(), [certificate, admin_certificate], stopped.clone()));
+    let trials = tokio::spawn(watching::run(daemon.clone(), stopped.clone()));
     let alerting = tokio::spawn(alerting::run_if_configured(daemon.clone(), stopped.clone()));
     let sampling = tokio::spawn(super::trends::run(daemon.clone(), stopped.clone()));
     let relaying = tokio::spawn(relay_pulse(daemon.clone(), stopped));
@@ -140,6 +150,7 @@ async fn run_until_stopped(config: Config, listeners: &Listeners) -> anyhow::Res
     stop.send_replace(true);
     servers.await?;
     watching.await?;
+    trials.await?;
     alerting.await?;
     sampling.await?;
     relaying.await?;
@@ -213,24 +224,18 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
     let guests = Guests::start(config.guests.workers)?;
     let live = Live::new();
     let gate = Arc::new(Gate::new(store.clone(), &config, live.clone(), now.clone()));
-    let mut plugins = Plugins::new(host.clone(), &config.plugin_directory);
-    for (_, revision) in plugins.look().await {
-        tracing::info!(plugin = %revision.manifest().id, version = %revision.manifest().version,
-            revision = revision.short_digest(), "the plugin is active");
-        plugins.activate(revision);
+    let shelf_directory = config.data_directory.join(SHELF_DIRECTORY);
+    let shelf = Arc::new(Shelf::open(host.clone(), &shelf_directory)?);
+    let mut plugins = Plugins::new(host.clone(), &config.plugin_directory, &config.plugins);
+    recall_plugins(&mut plugins, &store, &shelf).await?;
+    begin_with_inbox(&mut plugins, &store, &shelf, now()).await?;
+    plugins.note_active(&shelf_directory);
+    let shared = Shared { guests: guests.clone(), now: now.clone(), live: live.clone(), speed: 1 };
+    let mut destinations = Destinations::new(shared, host, shelf.clone(), handle_key);
+    for record in plugins.records() {
+        destinations.replace_settings(record.replaced.keys().cloned(), &record.replaced);
     }
-    let shared = Shared { guests, now: now.clone(), live: live.clone(), speed: 1 };
-    let mut destinations = Destinations::new(shared, host, handle_key);
-    for (pipeline, destination) in config.destinations() {
-        let active = destinations
-            .ready_or_waiting(destination, plugins.get(&destination.plugin))
-            .await
-            .with_context(|| format!("{}:{}", config.path.display(), destination.line))?;
-        if let Some(trouble) = &active.trouble {
-            tracing::warn!(destination = %destination.id, "{trouble}; its events wait for a plugin that works");
-        }
-        destinations.start(&store, pipeline, active, config.drain_grace_ms).await?;
-    }
+    start_destinations(&mut destinations, &plugins, &config, &store).await?;
     forget_removed(&config, &store).await?;
     tracing::info!(
         ingest = %config.ingest_address, admin = %config.admin_address,
@@ -255,8 +260,91 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
         changing: RwLock::new(Changing { config, plugins, destinations }),
         config_changed: tokio::sync::Notify::new(),
         refused: Mutex::new(None),
+        shelf,
+        shelf_directory,
+        guests,
+        trials_changed: tokio::sync::Notify::new(),
         backfilling: Arc::default(),
     }))
+}
+
+/// Starts all destinations, some of them made ready at a time.
+async fn start_destinations(
+    destinations: &mut Destinations,
+    plugins: &Plugins,
+    config: &Config,
+    store: &Arc<dyn EventStore>,
+) -> anyhow::Result<()> {
+    let all: Vec<_> = config.destinations().collect();
+    for some in all.chunks(READY_AT_ONCE) {
+        let ready = some.iter().map(|(_, each)| destinations.ready_or_waiting(each, plugins.get(&each.plugin)));
+        let ready = join_all(ready).await;
+        for ((pipeline, destination), active) in some.iter().zip(ready) {
+            let active = active.with_context(|| format!("{}:{}", config.path.display(), destination.line))?;
+            if let Some(trouble) = &active.trouble {
+                tracing::warn!(destination = %destination.id, "{trouble}; its events wait for a plugin that works");
+            }
+            destinations.start(store, pipeline, active, config.drain_grace_ms).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Loads what the records say is active, or on trial.
+async fn recall_plugins(plugins: &mut Plugins, store: &Arc<dyn EventStore>, shelf: &Arc<Shelf>) -> anyhow::Result<()> {
+    for (name, stored) in store.records().await? {
+        let Some(record) = PluginRecord::decode(&name, &stored) else { continue };
+        let record = record.with_context(|| format!("the record {name} of the store cannot be read"))?;
+        let (own, digest) = (shelf.clone(), record.active.clone());
+        let on_trial = record.trial.clone();
+        let chosen = tokio::task::spawn_blocking(move || {
+            let Some(digest) = digest else { return Ok(None) };
+            let trial = on_trial.map(|trial| own.get(&trial.revision).map(|revision| (revision, trial.percent)));
+            own.get(&digest).and_then(|stable| Ok(Some(Chosen { stable, trial: trial.transpose()? })))
+        });
+        match chosen.await? {
+            Ok(None) => {}
+            Ok(Some(chosen)) => {
+                let current = chosen.current();
+                tracing::info!(plugin = %record.plugin, version = %current.manifest().version,
+                    revision = current.short_digest(), "the plugin is active");
+                plugins.choose(chosen);
+            }
+            Err(error) => {
+                tracing::error!(plugin = %record.plugin, %error, "the active revision cannot be loaded: the plugin waits for another");
+                continue;
+            }
+        }
+        plugins.recorded(record);
+    }
+    Ok(())
+}
+
+/// Plugins of which nothing is recorded begin with what is in the inbox; the rest of the inbox is looked
+/// at once the daemon runs.
+async fn begin_with_inbox(
+    plugins: &mut Plugins,
+    store: &Arc<dyn EventStore>,
+    shelf: &Arc<Shelf>,
+    now_ms: u64,
+) -> anyhow::Result<()> {
+    for dropped in plugins.look().await {
+        let manifest = dropped.revision.manifest();
+        if plugins.get(&manifest.id).is_some() {
+            plugins.leave(dropped);
+            continue;
+        }
+        tracing::info!(plugin = %manifest.id, version = %manifest.version,
+            revision = dropped.revision.short_digest(), "the plugin is active");
+        shelf.put(&dropped.revision, &dropped.bytes)?;
+        let mut record = PluginRecord::new(&manifest.id);
+        record.begin(now_ms, &dropped.revision, format!("from {}", dropped.path.display()));
+        record.inbox = plugins.inbox(&manifest.id);
+        store.put_record(&record.name(), record.encode()).await?;
+        plugins.recorded(record);
+        plugins.choose(Chosen::only(dropped.revision));
+    }
+    Ok(())
 }
 
 /// Passes the pulse on to all who wait for one: alerts and samples.

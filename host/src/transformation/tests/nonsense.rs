@@ -163,7 +163,7 @@ impl Dice {
 fn no_rules_and_no_event_make_the_engine_panic_or_work_without_end() {
     let mut dice = Dice(0x5EED_0F_D1CE);
     let (mut good, mut changed, mut refused) = (0, 0, 0);
-    for round in 0..1_500 {
+    for round in 0..400 {
         let mut list = Vec::new();
         for _ in 0..1 + dice.throw(12) {
             let rule = dice.rule();
@@ -198,10 +198,7 @@ fn no_rules_and_no_event_make_the_engine_panic_or_work_without_end() {
             assert!(steps.taken() <= STEPS_MAX);
         }
     }
-    assert!(
-        good > 4_000 && changed > 1_500 && refused < 300,
-        "{good} good rules, {changed} changed, {refused} refused"
-    );
+    assert!(good > 1_000 && changed > 400 && refused < 80, "{good} good rules, {changed} changed, {refused} refused");
 }
 
 #[test]
@@ -242,7 +239,7 @@ fn no_text_makes_the_checks_panic() {
         "\u{1F600}",
         "9999999999999999999",
     ];
-    for _ in 0..20_000 {
+    for _ in 0..5_000 {
         let text: String = (0..dice.throw(12)).map(|_| dice.of(&pieces)).collect();
         for rule in [
             json!({"remove": text}),

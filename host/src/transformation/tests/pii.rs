@@ -116,6 +116,30 @@ fn before_storage() {
 }
 
 #[test]
+fn what_was_treated_before_storage_is_delivered_as_it_was_stored() {
+    for (action, secret) in
+        [(Action::Hash, None), (Action::Hash, Some("key")), (Action::Mask, None), (Action::Remove, None)]
+    {
+        let long = LongTreatment {
+            action,
+            before_storage: true,
+            paths: Vec::new(),
+            by_pattern: true,
+            secret: secret.map(|secret| Secret::Known(secret.into())),
+            country_code: None,
+        };
+        let pii: PolicyAsWritten =
+            Class::ALL.into_iter().map(|class| (class.as_str().to_string(), Treatment::Long(long.clone()))).collect();
+        let stored =
+            Policy::new(&pii, Part::BeforeStorage).expect("good").stored(&event(EVERYTHING)).expect("little work");
+        match applied(&transformation(Written { pii, ..Written::default() }), &stored).0 {
+            Routing::Goes(delivered) => assert_eq!(text(&delivered), text(&stored), "{action:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn what_is_written_is_checked() {
     let check = |class: &str, treatment: Treatment| {
         let written = PolicyAsWritten::from([(class.to_string(), treatment)]);

@@ -1,13 +1,14 @@
 //! `cargo xtask bench`: one table. Every figure is a ratio to something measured in the same run, so
 //! that a slow machine or a busy disk changes both sides. Written to target/bench.json as well.
 //!
-//! With words as arguments only the figures of those names are measured: scan, plan, ingest, batches, console,
-//! memory, end-to-end, latency, swaps.
+//! With words as arguments only the figures of those names are measured: scan, transform, plan, ingest, batches,
+//! console, memory, destinations, end-to-end, latency, swaps.
 
 mod batches;
 mod clients;
 mod console;
 mod daemons;
+mod destinations;
 mod end_to_end;
 mod forwarder;
 mod ingest;
@@ -20,6 +21,7 @@ mod sink;
 mod swaps;
 mod table;
 mod templates;
+mod transform;
 
 use table::Row;
 
@@ -45,11 +47,13 @@ fn main() -> anyhow::Result<()> {
         Ok(())
     };
     measure("scan", &scan::rows)?;
+    measure("transform", &transform::rows)?;
     measure("plan", &plan::rows)?;
     measure("ingest", &ingest::rows)?;
     measure("batches", &batches::rows)?;
     measure("console", &console::rows)?;
     measure("memory", &memory::rows)?;
+    measure("destinations", &destinations::rows)?;
     measure("end-to-end", &end_to_end::rows)?;
     measure("latency", &latency::rows)?;
     measure("swaps", &swaps::rows)?;
