@@ -126,7 +126,9 @@ fn every_page_is_accessible_and_fits_from_400_to_1600() {
     let vendors = StandIn::start();
     vendors.program(2, Answer::status(400), |request| request.path == "/webhook-dead");
     let daemon = daemon(&vendors);
+    let more: Vec<Value> = (0..40).map(|at| order(&format!("walk-more-{at}"))).collect();
     daemon.accept(&[order("walk-1"), order("walk-live")]);
+    daemon.accept(&more);
     eventually("they are dead", SOON, || daemon.counter("shop/dead", "dead") == 2);
     daemon.cli(&["pause", "shop/ga4"]);
     let mut given =
