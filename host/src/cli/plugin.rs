@@ -1,4 +1,7 @@
-//! `switchyard plugin build | inspect | run | judge | bench | install`.
+//! `switchyard plugin new | build | test | dev | inspect | run | judge | bench | install`.
+
+mod dev;
+mod trial;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -11,14 +14,23 @@ use hyper::Method;
 use super::{AdminArguments, admin_client, print_json};
 use crate::clock;
 use crate::plugin::bench::{self, BenchArguments};
-use crate::plugin::build;
 use crate::plugin::host::{Limits, PluginHost};
 use crate::plugin::inspect;
+use crate::plugin::project::create::create;
+use crate::plugin::project::language::Language;
 use crate::plugin::run::{self, JudgeArguments, RunArguments};
 
 #[derive(Subcommand)]
 pub(super) enum Plugin {
-    /// Build a plugin's folder (plugin.toml, Cargo.toml, fixtures/) into one file.
+    /// Make a project that builds, passes its tests and loads.
+    New {
+        /// The folder to make; the last part of its path is the plugin's id.
+        path: PathBuf,
+        /// The language.
+        #[arg(long, value_enum, default_value_t = Language::Rust)]
+        lang: Language,
+    },
+    /// Build a plugin's folder (plugin.toml, the code, fixtures/) into one file.
     Build {
         /// The folder.
         #[arg(default_value = ".")]
@@ -26,10 +38,14 @@ pub(super) enum Plugin {
         /// Where to write it; <id>.wasm in the folder by default.
         #[arg(short, long)]
         output: Option<PathBuf>,
-        /// Take this .wasm, a component or a core module, instead of calling cargo.
+        /// Take this .wasm, a component or a core module, instead of building the code.
         #[arg(long)]
         wasm: Option<PathBuf>,
     },
+    /// Build a plugin's folder, run its fixtures and show how the plans differ.
+    Test(trial::Test),
+    /// Build and test a plugin's folder at each save.
+    Dev(dev::Dev),
     /// Show what a plugin is, what it may do, and why.
     Inspect {
         /// The plugin's file.
@@ -102,14 +118,14 @@ pub(super) enum Plugin {
 pub(super) fn run(call: Plugin) -> anyhow::Result<()> {
     let out = &mut std::io::stdout().lock();
     match call {
+        Plugin::New { path, lang } => new(&path, lang, out),
         Plugin::Build { folder, output, wasm } => {
-            let bytes = build::build_folder(&folder, wasm.as_deref())?;
-            let id = crate::plugin::manifest::read_manifest(&bytes)?.id;
-            let path = output.unwrap_or_else(|| folder.join(format!("{id}.wasm")));
-            std::fs::write(&path, &bytes).with_context(|| format!("{} cannot be written", path.display()))?;
+            let (path, bytes) = trial::build_file(&folder, output.as_deref(), wasm.as_deref())?;
             writeln!(out, "{}: {} KB", path.display(), bytes.len().div_ceil(1024))?;
             Ok(())
         }
+        Plugin::Test(call) => trial::run(&host()?, &call, out),
+        Plugin::Dev(call) => dev::run(&host()?, &call, out),
         Plugin::Inspect { file, json } => inspect::inspect(&host()?, &file, json, out),
         Plugin::Run { file, settings, events, now, batch } => {
             let now_ms = now.unwrap_or_else(clock::now_ms);
@@ -129,6 +145,18 @@ pub(super) fn run(call: Plugin) -> anyhow::Result<()> {
 
 fn host() -> anyhow::Result<PluginHost> {
     Ok(PluginHost::new(Limits::default(), None)?)
+}
+
+fn new(path: &std::path::Path, language: Language, out: &mut dyn Write) -> anyhow::Result<()> {
+    let folder = create(path, language)?.display().to_string();
+    writeln!(out, "{folder} is there. Then:")?;
+    match language {
+        Language::Rust => {}
+        Language::Javascript => writeln!(out, "  (cd {folder} && npm install)")?,
+        Language::Python => writeln!(out, "  python3 -m pip install -r {folder}/requirements.txt")?,
+    }
+    writeln!(out, "  switchyard plugin test {folder}")?;
+    Ok(())
 }
 
 fn install(file: &std::path::Path, admin: &AdminArguments) -> anyhow::Result<()> {

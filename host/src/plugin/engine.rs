@@ -11,6 +11,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use super::fault::PluginError;
 use super::limits::Limits;
+use super::log::Log;
 use crate::meter::GuestMeter;
 
 /// Time between two epochs.
@@ -25,7 +26,7 @@ const IDLE_TICKS_MAX: u32 = 20;
 const KEEP_RESIDENT_BYTES: usize = 4 << 20;
 
 /// Core modules in one component: a Rust guest has one, an interpreter with its libraries some.
-const CORE_INSTANCES_MAX: u32 = 32;
+const CORE_INSTANCES_MAX: u32 = 64;
 
 /// Linear memories in one component. Each reserves 4 GiB of address space in the pool.
 const MEMORIES_MAX: u32 = 1;
@@ -200,6 +201,8 @@ pub struct Bounds {
     table_elements_max: usize,
     /// The guest was refused more memory.
     pub memory_refused: bool,
+    /// What the guest says to its author.
+    pub log: Log,
     meter: Option<Arc<GuestMeter>>,
 }
 
@@ -210,6 +213,7 @@ impl Bounds {
             memory_bytes_max: limits.memory_bytes_max,
             table_elements_max: limits.table_elements_max,
             memory_refused: false,
+            log: Log::default(),
             meter,
         }
     }

@@ -11,7 +11,7 @@ use wasmparser::{Parser, Payload};
 use super::aot::hex;
 use super::host::{Limits, PluginHost};
 use super::manifest::{Manifest, read_manifest};
-use super::revision::types_interface;
+use super::revision::is_types;
 
 /// Prints manifest, imports, exports and limits: as JSON, or for people.
 pub fn inspect(host: &PluginHost, path: &Path, as_json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -110,10 +110,12 @@ fn surface(wasm: &[u8]) -> anyhow::Result<(Vec<String>, Vec<String>)> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
-                    imports.push(import?.name.name.to_string());
+                    let name = import?.name.name;
+                    // There is nothing in the contract's types to call.
+                    if !is_types(name) {
+                        imports.push(name.to_string());
+                    }
                 }
-                // The contract's types are named as an import; there is nothing in them to call.
-                imports.retain(|import| *import != types_interface());
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {

@@ -106,6 +106,11 @@ impl<'a> Instance<'a> {
         }
     }
 
+    /// What the guest has said to its author since it was last asked.
+    pub fn take_log(&mut self) -> String {
+        self.store.data_mut().log.take()
+    }
+
     fn restart_clock(&mut self) {
         self.store.set_epoch_deadline(self.revision.sandbox().deadline_ticks());
     }

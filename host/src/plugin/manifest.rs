@@ -135,6 +135,7 @@ pub struct Fixture {
     /// Events as the host stores them, with `type` and `messageId`.
     pub events: Vec<Value>,
     /// The plan in the form of `switchyard plugin run`; members that are left out are not compared.
+    #[serde(default)]
     pub plan: Value,
 }
 

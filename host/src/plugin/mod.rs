@@ -1,8 +1,9 @@
 //! The plugin host: loads the code of integrations, calls it in a sandbox, and checks every answer.
 //!
 //! Invariants:
-//! - A guest computes and nothing else: no import is linked, so it has no network, no files, no clock
-//!   and no randomness. Secrets reach it as handles ([`handles`]).
+//! - A guest computes and nothing else: the only import that is linked takes what it says to its author
+//!   ([`log`]), so it has no network, no files, no clock and no randomness. Secrets reach it as handles
+//!   ([`handles`]).
 //! - Every call is bounded in time, memory and output ([`limits`]); a guest that fails in whatever way
 //!   is a [`fault::PluginFault`], never a panic and never a wait without end.
 //! - A fresh instance for every batch: nothing of one batch is seen by the next, and the same events
@@ -25,6 +26,7 @@ pub mod host;
 pub mod inspect;
 pub mod instance;
 pub mod limits;
+pub mod log;
 pub mod manifest;
 pub mod metered;
 pub mod plan;

@@ -27,6 +27,12 @@
 //!
 //! A fixture is fixtures/NAME.json with `settings`, `now_ms`, `events` and `plan`.
 
+pub mod create;
+pub mod embedded;
+pub mod language;
+pub mod trial;
+pub mod vendored;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -11,6 +11,7 @@ use super::engine::{Bounds, Sandbox};
 use super::fault::{PluginError, PluginFault};
 use super::instance::Instance;
 use super::limits::Limits;
+use super::log;
 use super::manifest::{CONTRACT, Manifest};
 use super::plan::{Judgement, Plan, Response};
 use super::settings::Schema;
@@ -48,7 +49,7 @@ pub enum Planner {
 }
 
 impl Revision {
-    /// Links compiled code: to nothing, so a plugin that imports anything is refused.
+    /// Links compiled code: to the author's log alone, so a plugin that imports anything else is refused.
     pub(super) fn link(
         sandbox: Arc<Sandbox>,
         component: &Component,
@@ -57,8 +58,9 @@ impl Revision {
     ) -> Result<Revision, PluginError> {
         let schema = Schema::new(&manifest)?;
         let exports = exports(&sandbox, component)?;
-        let pre = Linker::new(sandbox.engine())
-            .instantiate_pre(component)
+        let mut linker = Linker::new(sandbox.engine());
+        let pre = log::link(&mut linker)
+            .and_then(|()| linker.instantiate_pre(component))
             .map_err(|error| PluginError::Code(format!("{error:#}")))?;
         Ok(Revision { manifest, digest, schema, sandbox, pre, exports })
     }
@@ -104,6 +106,18 @@ impl Revision {
         guarded(|| Instance::start(self, settings, None)?.plan(now_ms, events))
     }
 
+    /// Plans as [`Revision::plan`] does, and returns what the guest said to its author as well.
+    pub fn plan_heard(&self, settings: &str, now_ms: u64, events: &[Event]) -> (Result<Plan, PluginFault>, String) {
+        let mut heard = String::new();
+        let planned = guarded(|| {
+            let mut instance = Instance::start(self, settings, None)?;
+            let planned = instance.plan(now_ms, events);
+            heard = instance.take_log();
+            planned
+        });
+        (planned, heard)
+    }
+
     /// Reads an answer in a fresh instance, as [`Revision::plan`] plans.
     pub fn judge(&self, settings: &str, now_ms: u64, response: &Response) -> Result<Judgement, PluginFault> {
         guarded(|| Instance::start(self, settings, None)?.judge(now_ms, response))
@@ -127,9 +141,15 @@ impl Revision {
     }
 }
 
-/// The name of the interface that holds the contract's types and no function.
-pub(super) fn types_interface() -> String {
-    format!("{PACKAGE}types@{CONTRACT}")
+/// Whether a guest may import it: the author's log, and the contract's types, which are named as an
+/// import though there is nothing in them to call.
+pub(super) fn is_given(import: &str) -> bool {
+    import == log::INTERFACE || is_types(import)
+}
+
+/// Whether it is the interface that holds the contract's types and no function.
+pub(super) fn is_types(import: &str) -> bool {
+    import == format!("{PACKAGE}types@{CONTRACT}")
 }
 
 /// A panic of the host or of the sandbox in one call must not take the daemon down.
@@ -152,10 +172,7 @@ fn exports(sandbox: &Sandbox, component: &Component) -> Result<Exports, PluginEr
     if let Some(found) = other {
         return Err(PluginError::Contract { found });
     }
-    // The contract's types are named as an import too; there is nothing in them to call, and the
-    // empty linker sees to that.
-    let types = types_interface();
-    let wanted: Vec<String> = imports.into_iter().filter(|name| *name != types).collect();
+    let wanted: Vec<String> = imports.into_iter().filter(|name| !is_given(name)).collect();
     if !wanted.is_empty() {
         return Err(PluginError::Imports(wanted));
     }
