@@ -1,5 +1,6 @@
 //! One instance of a revision, set up with one destination's settings: plans, judges, and ends.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use wasmtime::component::{Instance as Component, TypedFunc};
@@ -19,14 +20,15 @@ type Plain = TypedFunc<(u64, &'static [WireEvent<'static>]), (Result<WirePlan, S
 type Indexed = TypedFunc<(u64, &'static [WireEvent<'static>], &'static [&'static [u8]]), (Result<WirePlan, String>,)>;
 type Judge = TypedFunc<(u64, WireResponse<'static>), (WireJudgement,)>;
 
-/// A guest that has taken its settings. After a fault it must not be called again.
-pub struct Instance<'a> {
-    revision: &'a Revision,
+/// A guest that has taken its settings. After a fault it must not be called again. It borrows its
+/// revision, or shares it where it outlives the call.
+pub struct Instance<R: Deref<Target = Revision>> {
+    revision: R,
     store: Store<Bounds>,
     component: Component,
     plan: PlanCall,
     /// Last, so that the store is gone when the place is free.
-    _live: Live,
+    live: Live,
     _metered: Option<LiveInstance>,
 }
 
@@ -36,14 +38,10 @@ enum PlanCall {
     Indexed(Indexed),
 }
 
-impl<'a> Instance<'a> {
+impl<R: Deref<Target = Revision>> Instance<R> {
     /// Makes an instance and hands it `settings`, JSON with handles in place of secrets. `meter` counts
     /// it, when it is given.
-    pub fn start(
-        revision: &'a Revision,
-        settings: &str,
-        meter: Option<&Arc<GuestMeter>>,
-    ) -> Result<Instance<'a>, PluginFault> {
+    pub fn start(revision: R, settings: &str, meter: Option<&Arc<GuestMeter>>) -> Result<Instance<R>, PluginFault> {
         let sandbox = revision.sandbox();
         let live = sandbox.enter();
         let metered = meter.map(GuestMeter::instance);
@@ -62,10 +60,10 @@ impl<'a> Instance<'a> {
         });
         let mut instance = match started {
             Ok((component, plan, configured)) => {
-                configured.map_err(|message| PluginFault::ConfigureRefused(bounded(revision, message)))?;
-                Instance { revision, store, component, plan, _live: live, _metered: metered }
+                configured.map_err(|message| PluginFault::ConfigureRefused(bounded(&revision, message)))?;
+                Instance { revision, store, component, plan, live, _metered: metered }
             }
-            Err(error) => return Err(fault(revision, &store, &error)),
+            Err(error) => return Err(fault(&revision, &store, &error)),
         };
         instance.restart_clock();
         Ok(instance)
@@ -84,8 +82,8 @@ impl<'a> Instance<'a> {
         };
         match answered {
             Ok((Ok(plan),)) => Ok(check_plan(plan.unchecked(), events.len(), self.revision.sandbox().limits())?),
-            Ok((Err(message),)) => Err(PluginFault::PlanRefused(bounded(self.revision, message))),
-            Err(error) => Err(fault(self.revision, &self.store, &error)),
+            Ok((Err(message),)) => Err(PluginFault::PlanRefused(bounded(&self.revision, message))),
+            Err(error) => Err(fault(&self.revision, &self.store, &error)),
         }
     }
 
@@ -102,13 +100,28 @@ impl<'a> Instance<'a> {
                 check_judgement(judgement.unchecked(), &response.covers, self.revision.sandbox().limits())
                     .map_err(PluginFault::BadJudgement)
             }
-            Err(error) => Err(fault(self.revision, &self.store, &error)),
+            Err(error) => Err(fault(&self.revision, &self.store, &error)),
         }
     }
 
     /// What the guest has said to its author since it was last asked.
     pub fn take_log(&mut self) -> String {
         self.store.data_mut().log.take()
+    }
+
+    /// The revision that it is of.
+    pub fn revision(&self) -> &R {
+        &self.revision
+    }
+
+    /// Lets it rest between two calls, when there is room for another one that does.
+    pub(super) fn rest(&mut self) -> bool {
+        self.live.rest()
+    }
+
+    /// Its rest is over: it waits until it may live.
+    pub(super) fn wake(&mut self) {
+        self.live.wake();
     }
 
     fn restart_clock(&mut self) {

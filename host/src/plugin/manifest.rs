@@ -40,6 +40,9 @@ pub struct Manifest {
     /// How many events it plans together.
     #[serde(default)]
     pub batch: Batch,
+    /// Whether an instance is used for more than one call.
+    #[serde(default, skip_serializing_if = "Instances::are_fresh")]
+    pub instances: Instances,
     /// What order its vendor needs.
     #[serde(default)]
     pub order: Order,
@@ -73,6 +76,31 @@ pub struct Batch {
 impl Default for Batch {
     fn default() -> Batch {
         Batch { events_max: 100, bytes_max: 1 << 20 }
+    }
+}
+
+/// How long an instance is used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instances {
+    /// Calls, after which it is dropped; it is dropped at any fault as well. 1: each call has a fresh
+    /// one, and a plan depends on nothing but its batch.
+    pub calls_max: u32,
+}
+
+/// The most calls of one instance: what a guest leaks of its memory at each is bounded by it.
+pub const INSTANCE_CALLS_MAX: u32 = 10_000;
+
+impl Default for Instances {
+    fn default() -> Instances {
+        Instances { calls_max: 1 }
+    }
+}
+
+impl Instances {
+    /// Whether each call has an instance of its own.
+    pub fn are_fresh(&self) -> bool {
+        self.calls_max == 1
     }
 }
 
@@ -169,6 +197,9 @@ impl Manifest {
         }
         if self.batch.events_max == 0 || self.batch.bytes_max == 0 {
             return wrong("batch: a batch has at least one event and one byte".to_string());
+        }
+        if !(1..=INSTANCE_CALLS_MAX).contains(&self.instances.calls_max) {
+            return wrong(format!("instances: calls_max must be 1 to {INSTANCE_CALLS_MAX}"));
         }
         let properties = self.settings.get("properties").and_then(Value::as_object);
         let is_setting = |name: &str| properties.is_some_and(|properties| properties.contains_key(name));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::fault::PluginFault;
-use super::instance::Instance;
+use super::kept::Kept;
 use super::plan::{Judgement, Plan, Response};
 use super::revision::{Revision, guarded};
 use crate::event::Event;
@@ -11,25 +11,27 @@ use crate::meter::{Call, FaultKind, GuestMeter};
 
 /// Plans a batch as [`Revision::plan`] does.
 pub fn plan(
-    revision: &Revision,
+    kept: &Kept,
+    revision: &Arc<Revision>,
     settings: &str,
     now_ms: u64,
     events: &[Event],
     meter: &Arc<GuestMeter>,
 ) -> Result<Plan, PluginFault> {
-    let call = || guarded(|| Instance::start(revision, settings, Some(meter))?.plan(now_ms, events));
+    let call = || guarded(|| kept.call(revision, settings, meter, |instance| instance.plan(now_ms, events)));
     counted(meter, meter.timed(Call::Plan, call))
 }
 
 /// Reads an answer as [`Revision::judge`] does.
 pub fn judge(
-    revision: &Revision,
+    kept: &Kept,
+    revision: &Arc<Revision>,
     settings: &str,
     now_ms: u64,
     response: &Response,
     meter: &Arc<GuestMeter>,
 ) -> Result<Judgement, PluginFault> {
-    let call = || guarded(|| Instance::start(revision, settings, Some(meter))?.judge(now_ms, response));
+    let call = || guarded(|| kept.call(revision, settings, meter, |instance| instance.judge(now_ms, response)));
     counted(meter, meter.timed(Call::Judge, call))
 }
 

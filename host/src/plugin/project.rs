@@ -14,6 +14,9 @@
 //! [batch]
 //! events_max = 50
 //!
+//! [instances]                       # left out: each call has a fresh instance
+//! calls_max = 1000
+//!
 //! [settings.api_key]                # JSON Schema, with `required` and `secret` at the setting
 //! type = "string"
 //! title = "API key"
@@ -41,7 +44,7 @@ use serde_json::{Map, Value, json};
 use toml::de::{DeTable, DeValue};
 
 use super::fault::PluginError;
-use super::manifest::{Batch, CONTRACT, Fixture, Manifest, Order, SecretUse};
+use super::manifest::{Batch, CONTRACT, Fixture, Instances, Manifest, Order, SecretUse};
 use crate::event::EventKind;
 
 /// The file that describes a plugin.
@@ -99,6 +102,8 @@ struct File {
     #[serde(default)]
     batch: Batch,
     #[serde(default)]
+    instances: Instances,
+    #[serde(default)]
     settings: toml::Table,
     #[serde(default)]
     secrets: BTreeMap<String, SecretUse>,
@@ -140,6 +145,7 @@ pub fn read(folder: &Path, version: Option<&str>) -> Result<Manifest, PluginErro
         settings: object_schema(&file.settings)?,
         hosts,
         batch: file.batch,
+        instances: file.instances,
         order: file.order,
         secrets: file.secrets,
         permissions,

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::fair::{Conduct, Fair, Next};
 use super::fault::{PluginError, PluginFault};
+use super::kept::Kept;
 use super::metered;
 use super::plan::{Judgement, Response};
 use super::revision::Revision;
@@ -39,6 +40,7 @@ pub struct Workers {
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
+    kept: Kept,
 }
 
 struct Queue {
@@ -51,7 +53,7 @@ impl Workers {
     pub fn start(threads: usize) -> Result<Workers, PluginError> {
         let threads = threads.max(THREADS_MIN);
         let queue = Queue { fair: Fair::new(threads), stopping: false };
-        let shared = Arc::new(Shared { queue: Mutex::new(queue), wake: Condvar::new() });
+        let shared = Arc::new(Shared { queue: Mutex::new(queue), wake: Condvar::new(), kept: Kept::default() });
         let mut workers =
             Workers { shared, room: Arc::new(Semaphore::new(WAITING_MAX)), threads: Vec::with_capacity(threads) };
         for number in 0..threads {
@@ -79,10 +81,10 @@ impl Workers {
         let mut splitter = Splitter::new(events.len(), revision.limits().call_ms_max);
         while let Some(range) = splitter.next_range() {
             let (revision, settings, events, own) = (revision.clone(), settings.clone(), events.clone(), range.clone());
-            let metered = meter.clone();
+            let (metered, shared) = (meter.clone(), self.shared.clone());
             let call = move || {
                 let started = Instant::now();
-                let planned = metered::plan(&revision, &settings, now_ms, &events[own], &metered);
+                let planned = metered::plan(&shared.kept, &revision, &settings, now_ms, &events[own], &metered);
                 (conduct(&planned), (planned, started.elapsed()))
             };
             let (planned, took) = match self.run(meter.destination(), call).await {
@@ -104,8 +106,9 @@ impl Workers {
         meter: &Arc<GuestMeter>,
     ) -> Result<Judgement, PluginFault> {
         let (revision, settings, metered) = (revision.clone(), settings.clone(), meter.clone());
+        let shared = self.shared.clone();
         let call = move || {
-            let judged = metered::judge(&revision, &settings, now_ms, &response, &metered);
+            let judged = metered::judge(&shared.kept, &revision, &settings, now_ms, &response, &metered);
             (conduct(&judged), judged)
         };
         self.run(meter.destination(), call).await?
