@@ -70,7 +70,7 @@ impl Case {
             now_ms: self.now_ms()?,
             batch: batch.transpose()?,
         };
-        printed(|out| run::run(&HOST, &arguments, out))
+        printed(|out| run::run(&HOST, &arguments, out, &mut std::io::sink()))
     }
 
     /// Reads the case's answers and returns the judgements as `switchyard plugin judge` prints them.

@@ -14,6 +14,7 @@ pub mod http;
 pub mod load;
 pub mod nonsense;
 pub mod paths;
+pub mod project;
 pub mod proxy;
 pub mod scrape;
 pub mod setup;

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::plugin::bench::{self, BenchArguments};
 use crate::plugin::host::{Limits, PluginHost};
 use crate::plugin::inspect;
+use crate::plugin::manifest::read_readme;
 use crate::plugin::project::create::create;
 use crate::plugin::project::language::Language;
 use crate::plugin::run::{self, JudgeArguments, RunArguments};
@@ -53,6 +54,9 @@ pub(super) enum Plugin {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+        /// Print what its README says.
+        #[arg(long, conflicts_with = "json")]
+        readme: bool,
     },
     /// Plan events from a file and print the requests; sends nothing.
     Run {
@@ -126,10 +130,17 @@ pub(super) fn run(call: Plugin) -> anyhow::Result<()> {
         }
         Plugin::Test(call) => trial::run(&host()?, &call, out),
         Plugin::Dev(call) => dev::run(&host()?, &call, out),
-        Plugin::Inspect { file, json } => inspect::inspect(&host()?, &file, json, out),
+        Plugin::Inspect { file, readme: true, .. } => {
+            let wasm = host()?.read_file(&file)?;
+            let readme = read_readme(&wasm).with_context(|| file.display().to_string())?;
+            let readme = readme.with_context(|| format!("{} has no README", file.display()))?;
+            Ok(write!(out, "{readme}")?)
+        }
+        Plugin::Inspect { file, json, .. } => inspect::inspect(&host()?, &file, json, out),
         Plugin::Run { file, settings, events, now, batch } => {
             let now_ms = now.unwrap_or_else(clock::now_ms);
-            run::run(&host()?, &RunArguments { plugin: file, settings, events, now_ms, batch }, out)
+            let arguments = RunArguments { plugin: file, settings, events, now_ms, batch };
+            run::run(&host()?, &arguments, out, &mut std::io::stderr().lock())
         }
         Plugin::Judge { file, settings, answers, now } => {
             let now_ms = now.unwrap_or_else(clock::now_ms);

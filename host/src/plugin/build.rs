@@ -12,10 +12,17 @@ use std::path::Path;
 use wasm_encoder::{ComponentSection, CustomSection};
 use wit_component::ComponentEncoder;
 
+use super::check::cut;
 use super::fault::PluginError;
 use super::manifest::{Manifest, SECTION};
 use super::project::language::Language;
 use super::project::{self, vendored};
+
+/// The name of the custom section with the README.
+pub const README: &str = "switchyard:readme";
+
+/// Bytes of a README that go into the file. 256 KiB: some hundred pages.
+const README_BYTES_MAX: usize = 256 << 10;
 
 /// Builds the plugin in a folder: its plugin.toml and fixtures, and its code: `wasm` when it is
 /// given, else what the tool of its language makes of it.
@@ -45,7 +52,18 @@ fn read(path: &Path) -> Result<Vec<u8>, PluginError> {
 /// the folder's plugin.toml and fixtures. `version` is the plugin's where plugin.toml names none.
 pub fn build(folder: &Path, wasm: &[u8], version: Option<&str>) -> Result<Vec<u8>, PluginError> {
     let manifest = project::read(folder, version)?;
-    with_manifest(wasm, &manifest)
+    let mut bytes = with_manifest(wasm, &manifest)?;
+    if let Some(readme) = readme(folder) {
+        CustomSection { name: README.into(), data: readme.into_bytes().into() }.append_to_component(&mut bytes);
+    }
+    Ok(bytes)
+}
+
+/// What the folder's README.md says, as far as there is one; cut at a bound.
+fn readme(folder: &Path) -> Option<String> {
+    let mut text = std::fs::read_to_string(folder.join("README.md")).ok()?;
+    cut(&mut text, README_BYTES_MAX);
+    Some(text)
 }
 
 /// The same with a manifest that is there already.

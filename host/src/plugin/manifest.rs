@@ -229,7 +229,7 @@ impl Manifest {
 
 /// Reads a plugin's manifest without running or compiling anything.
 pub fn read_manifest(wasm: &[u8]) -> Result<Manifest, PluginError> {
-    let json = find_section(wasm)?.ok_or(PluginError::NoManifest)?;
+    let json = find_section(wasm, SECTION)?.ok_or(PluginError::NoManifest)?;
     // Of another version, other members may be there: say that rather than name one of them.
     let version: Value = serde_json::from_slice(json).map_err(unreadable)?;
     match version.get("contract").and_then(Value::as_str) {
@@ -245,9 +245,15 @@ fn unreadable(error: serde_json::Error) -> PluginError {
     PluginError::Manifest(format!("the manifest cannot be read: {error}"))
 }
 
-/// The manifest's bytes among the custom sections of the outermost module or component. Walks the
+/// What the plugin's README says, when its file has one.
+pub fn read_readme(wasm: &[u8]) -> Result<Option<&str>, PluginError> {
+    let section = find_section(wasm, super::build::README)?;
+    Ok(section.and_then(|bytes| std::str::from_utf8(bytes).ok()))
+}
+
+/// A section's bytes among the custom sections of the outermost module or component. Walks the
 /// whole file, so that one that is cut off is found here.
-fn find_section(wasm: &[u8]) -> Result<Option<&[u8]>, PluginError> {
+fn find_section<'a>(wasm: &'a [u8], name: &str) -> Result<Option<&'a [u8]>, PluginError> {
     if !wasm.starts_with(b"\0asm") {
         return Err(PluginError::Malformed("it does not begin as one".to_string()));
     }
@@ -258,9 +264,9 @@ fn find_section(wasm: &[u8]) -> Result<Option<&[u8]>, PluginError> {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::CustomSection(section)
-                if depth == 0 && section.name() == SECTION && found.replace(section.data()).is_some() =>
+                if depth == 0 && section.name() == name && found.replace(section.data()).is_some() =>
             {
-                return Err(PluginError::Manifest("the file has two manifests".to_string()));
+                return Err(PluginError::Manifest(format!("the file has two sections `{name}`")));
             }
             _ => {}
         }
