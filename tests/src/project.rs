@@ -90,6 +90,12 @@ impl Project {
         self.write(file, &format!("{}\n{text}", self.read(file)));
     }
 
+    /// From now on cargo compiles all of it anew, in its own folder.
+    pub fn build_apart(&mut self) {
+        let target = self.folder().join("target").display().to_string();
+        self.environment.push(("CARGO_TARGET_DIR".to_string(), target));
+    }
+
     /// `switchyard plugin WORD FOLDER MORE`.
     pub fn plugin(&self, word: &str, more: &[&str]) -> Output {
         let folder = self.folder().display().to_string();
@@ -140,6 +146,8 @@ fn environment(directory: &Path) -> Vec<(String, String)> {
     let text = |path: PathBuf| path.display().to_string();
     [
         ("CARGO_NET_OFFLINE", "true".to_string()),
+        // The crates that the SDK needs are compiled once for all; a project of a test has its own name.
+        ("CARGO_TARGET_DIR", text(paths::target().join("clients/projects"))),
         ("NODE_PATH", text(tools.join("javascript/node_modules"))),
         ("PYTHONPATH", text(tools.join("python"))),
         ("PATH", format!("{}:{path}", text(tools.join("python/bin")))),

@@ -123,7 +123,6 @@ fn rust_snippets_compile() {
         .args(["check", "--quiet"])
         .current_dir(project.folder())
         .envs(environment)
-        .env_remove("CARGO_TARGET_DIR")
         .output()
         .expect("cargo runs the tests");
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));

@@ -24,7 +24,8 @@ fn a_new_project_passes_its_tests_and_is_the_same_file_wherever_it_stands() {
     assert!(tested.success, "{}", tested.all());
     assert_eq!(tested.stdout.matches("same ").count(), 2, "{}", tested.all());
     assert_eq!(project.imports(), json!([]), "a Rust plugin imports nothing");
-    let elsewhere = Project::new("hello", "rust");
+    let mut elsewhere = Project::new("hello", "rust");
+    elsewhere.build_apart();
     let built = elsewhere.plugin("build", &[]);
     assert!(built.success, "{}", built.all());
     assert!(project.bytes() == elsewhere.bytes(), "the same source gives the same bytes");
@@ -32,7 +33,7 @@ fn a_new_project_passes_its_tests_and_is_the_same_file_wherever_it_stands() {
 
 #[test]
 fn a_difference_is_shown_and_can_be_accepted() {
-    let project = Project::new("hello", "rust");
+    let project = Project::new("different", "rust");
     project.replace("src/lib.rs", ".json_event(&event)", ".json_event(&event).header(\"x-new\", \"1\")");
     let differs = project.plugin("test", &["--color", "always"]);
     assert!(!differs.success && differs.stdout.contains("differs"), "{}", differs.all());
@@ -116,11 +117,11 @@ impl Drop for Watching {
 #[test]
 fn dev_loads_each_save_into_a_running_daemon() {
     let vendors = StandIn::start();
-    let destination = Destination::new("hello", "hello").setting("url", format!("{}/webhook", vendors.url()));
+    let destination = Destination::new("saved", "saved").setting("url", format!("{}/webhook", vendors.url()));
     let daemon = Daemon::prepare(Setup::shop([]));
-    let project = Project::new("hello", "rust");
+    let project = Project::new("saved", "rust");
     assert!(project.plugin("build", &[]).success);
-    daemon.put_plugin("hello", &project.bytes());
+    daemon.put_plugin("saved", &project.bytes());
     let mut daemon = daemon;
     daemon.write_config(&daemon.config_text(&Setup::shop([destination])));
     daemon.spawn();
