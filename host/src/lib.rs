@@ -18,6 +18,7 @@ pub mod meter;
 pub mod metrics;
 pub mod plugin;
 pub mod queue;
+pub mod rate;
 pub mod send;
 pub mod telemetry;
 pub mod tls;

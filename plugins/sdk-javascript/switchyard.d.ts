@@ -80,6 +80,10 @@ export class Request {
   key(key: string): this;
   /** Of the requests in one lane at most one is in flight. May be called more than once. */
   lane(lane: string): this;
+  /** The vendor's limit that it counts against, where the vendor has several. */
+  quota(quota: string): this;
+  /** Not sent after this time; its events are then planned again. */
+  notAfter(atMs: number): this;
   /** Handed back to the judge. */
   tag(tag: string | Uint8Array): this;
   /** The request carries these events. */
@@ -119,6 +123,8 @@ type Positions = number | readonly number[];
 /** What the answer means. Events without a verdict get the host's reading of the status. */
 export class Judgement {
   delivered(...positions: Positions[]): this;
+  /** Delivered, and the vendor warns of something. */
+  warned(positions: Positions, warning: string): this;
   /** Send it again, not before so many milliseconds. */
   retry(positions: Positions, afterMs?: number): this;
   skip(positions: Positions, reason: string): this;
@@ -128,6 +134,8 @@ export class Judgement {
   followUp(method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE", url: string): Request;
   /** Nothing more to this destination before this time. */
   slowUntil(atMs: number): this;
+  /** No more requests with the quota of this one before this time. */
+  slowQuotaUntil(atMs: number): this;
   /** Nothing more to this destination until the operator resumes it. */
   pause(why: string): this;
   /** Refused as a whole, and perhaps for one of its events: the host halves the request. */

@@ -81,7 +81,8 @@ export class Request {
 
   constructor(method, url) {
     this.#wire = {
-      key: "", method, url, headers: [], body: new Uint8Array(), auth: [], covers: [], lanes: [], tag: new Uint8Array(),
+      key: "", method, url, headers: [], body: new Uint8Array(), auth: [], covers: [], lanes: [], quota: undefined,
+      notAfterMs: undefined, tag: new Uint8Array(),
     };
   }
 
@@ -143,6 +144,16 @@ export class Request {
 
   lane(lane) {
     this.#wire.lanes.push(lane);
+    return this;
+  }
+
+  quota(quota) {
+    this.#wire.quota = quota;
+    return this;
+  }
+
+  notAfter(atMs) {
+    this.#wire.notAfterMs = BigInt(atMs);
     return this;
   }
 
@@ -228,11 +239,16 @@ export class Judgement {
   #verdicts = [];
   #followUps = [];
   #slowUntilMs;
+  #slowQuotaUntilMs;
   #pause;
   #split = false;
 
   delivered(...positions) {
     return this.#say(positions, { tag: "delivered" });
+  }
+
+  warned(positions, warning) {
+    return this.#say([positions], { tag: "warned", val: warning });
   }
 
   retry(positions, afterMs) {
@@ -262,6 +278,11 @@ export class Judgement {
     return this;
   }
 
+  slowQuotaUntil(atMs) {
+    this.#slowQuotaUntilMs = BigInt(atMs);
+    return this;
+  }
+
   pause(why) {
     this.#pause = why;
     return this;
@@ -283,6 +304,7 @@ export class Judgement {
       verdicts: this.#verdicts,
       followUps: this.#followUps.map((request) => request.wire()),
       slowUntilMs: this.#slowUntilMs,
+      slowQuotaUntilMs: this.#slowQuotaUntilMs,
       pause: this.#pause,
       split: this.#split,
     };

@@ -131,6 +131,8 @@ class Request:
     _auth: list[tuple[str, Any]] = field(default_factory=list)
     _covers: list[int] = field(default_factory=list)
     _lanes: list[str] = field(default_factory=list)
+    _quota: Optional[str] = None
+    _not_after_ms: Optional[int] = None
     _tag: bytes = b""
 
     def header(self, name: str, value: str) -> Request:
@@ -185,6 +187,16 @@ class Request:
     def lane(self, lane: str) -> Request:
         """Of the requests in one lane at most one is in flight. May be called more than once."""
         self._lanes.append(lane)
+        return self
+
+    def quota(self, quota: str) -> Request:
+        """The vendor's limit that it counts against, where the vendor has several."""
+        self._quota = quota
+        return self
+
+    def not_after(self, at_ms: int) -> Request:
+        """Not sent after this time; its events are then planned again."""
+        self._not_after_ms = at_ms
         return self
 
     def tag(self, tag: Union[str, bytes]) -> Request:
@@ -266,11 +278,16 @@ class Judgement:
         self._verdicts: list[tuple[int, str, Any]] = []
         self._follow_ups: list[Request] = []
         self._slow_until_ms: Optional[int] = None
+        self._slow_quota_until_ms: Optional[int] = None
         self._pause: Optional[str] = None
         self._split = False
 
     def delivered(self, positions: Positions) -> Judgement:
         return self._say(positions, "delivered", None)
+
+    def warned(self, positions: Positions, warning: str) -> Judgement:
+        """Delivered, and the vendor warns of something."""
+        return self._say(positions, "warned", warning)
 
     def retry(self, positions: Positions, after_ms: Optional[int] = None) -> Judgement:
         """Send it again, not before so many milliseconds."""
@@ -294,6 +311,11 @@ class Judgement:
     def slow_until(self, at_ms: int) -> Judgement:
         """Nothing more to this destination before this time."""
         self._slow_until_ms = at_ms
+        return self
+
+    def slow_quota_until(self, at_ms: int) -> Judgement:
+        """No more requests with the quota of this one before this time."""
+        self._slow_quota_until_ms = at_ms
         return self
 
     def pause(self, why: str) -> Judgement:

@@ -7,6 +7,7 @@
 pub mod catalogue;
 pub mod cli;
 pub mod clients;
+pub mod corpus;
 pub mod daemon;
 pub mod expect;
 pub mod golden;

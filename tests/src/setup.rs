@@ -12,6 +12,7 @@ pub struct Destination {
     settings: Vec<(String, Value)>,
     delivery: Vec<(String, Value)>,
     extra: Vec<(String, Value)>,
+    tables: String,
 }
 
 impl Destination {
@@ -26,6 +27,7 @@ impl Destination {
                 ("backoff_ms_max".to_string(), Value::from(400)),
             ],
             extra: vec![("allowed_addresses".to_string(), Value::from(vec!["127.0.0.0/8", "::1/128"]))],
+            tables: String::new(),
         }
     }
 
@@ -57,6 +59,11 @@ impl Destination {
             .setting("endpoint", format!("{base}/webhook-{name}"))
     }
 
+    /// The obedient guest of tests/guests, to `<base>/webhook`: events and answers say what it does.
+    pub fn obedient(name: &str, base: &str) -> Destination {
+        Destination::new(name, "obedient").setting("endpoint", format!("{base}/webhook"))
+    }
+
     /// One setting of the plugin.
     pub fn setting(mut self, key: &str, value: impl Into<Value>) -> Destination {
         set(&mut self.settings, key, value.into());
@@ -75,6 +82,13 @@ impl Destination {
         self
     }
 
+    /// Further tables of the destination, as TOML: `[[pipeline.destination.rule]]` and the like.
+    pub fn tables(mut self, toml: &str) -> Destination {
+        self.tables.push_str(toml);
+        self.tables.push('\n');
+        self
+    }
+
     fn write(&self, text: &mut String) {
         let _ = writeln!(text, "  [[pipeline.destination]]");
         let _ = writeln!(text, "  name = {:?}\n  plugin = {:?}", self.name, self.plugin);
@@ -83,6 +97,7 @@ impl Destination {
         write_pairs(text, &self.settings);
         let _ = writeln!(text, "  [pipeline.destination.delivery]");
         write_pairs(text, &self.delivery);
+        text.push_str(&self.tables);
     }
 }
 

@@ -380,12 +380,12 @@ async fn reply(answer: Answer) -> Result<Reply, Closed> {
     }
 }
 
-/// A body of which a byte comes now and then, for ever.
+/// A body of which a byte a second comes, for ever.
 struct Trickle(tokio::time::Interval);
 
 impl Trickle {
     fn new() -> Trickle {
-        Trickle(tokio::time::interval(Duration::from_millis(100)))
+        Trickle(tokio::time::interval(Duration::from_secs(1)))
     }
 }
 

@@ -5,7 +5,7 @@ mod amplitude;
 mod braze;
 mod customerio;
 mod ga4;
-mod hubspot;
+pub mod hubspot;
 mod klaviyo;
 mod meta_capi;
 mod mixpanel;

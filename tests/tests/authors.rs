@@ -111,7 +111,7 @@ fn bench_prints_its_figures() {
 fn inspect_shows_manifest_imports_and_limits() {
     let plugin = paths::plugin("webhook").display().to_string();
     let shown = cli::run(&["plugin", "inspect", &plugin, "--json"]).json();
-    assert!(shown.to_string().contains("\"webhook\"") && shown.to_string().contains("0.1.0"), "{shown}");
+    assert!(shown.to_string().contains("\"webhook\"") && shown.to_string().contains("1.0.0"), "{shown}");
     assert_eq!(shown["imports"], json!([]), "a plugin imports nothing");
     let told = cli::run(&["plugin", "inspect", &plugin]);
     assert!(told.success && told.stdout.contains("webhook"), "{}", told.all());

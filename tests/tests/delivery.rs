@@ -1,5 +1,7 @@
 //! Send and settle: retries, Retry-After, splits, dead letters and their replay, isolation, draining.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use switchyard_tests::daemon::Daemon;
 use switchyard_tests::expect::{SOON, all_arrived, arrivals, assert_balanced, eventually, message_ids};
@@ -121,6 +123,105 @@ fn what_a_vendor_refuses_for_good_dies_at_once() {
 }
 
 #[test]
+fn a_vendor_that_is_elsewhere_gets_nothing_more_until_it_is_back() {
+    let vendors = StandIn::start();
+    let headers = vec![("location".to_string(), format!("{}/webhook-elsewhere", vendors.url()))];
+    vendors.program(4, Answer::Status { status: 301, headers, body: String::new() }, |_| true);
+    let vendor = Destination::obedient("vendor", &vendors.url()).delivery("backoff_ms_min", 400);
+    let daemon = Daemon::start(Setup::shop([vendor]));
+    daemon.accept(&events("moved", 1));
+    eventually("the destination is paused", SOON, || {
+        let status = daemon.admin_get("/api/v1/status").json().to_string();
+        status.contains("\"paused\"") && status.contains("/webhook-elsewhere: check the address")
+    });
+    daemon.accept(&events("behind", 3));
+    eventually("all are delivered", SOON, || daemon.counter("shop/vendor", "delivered") == 4);
+    let requests = vendors.requests();
+    assert!(requests.iter().all(|request| request.path == "/webhook"), "a redirect is never followed");
+    let before_it_worked = requests.iter().take_while(|request| request.status == 301).count();
+    assert_eq!(before_it_worked, 4, "only the first event is tried until it works");
+    assert_eq!(daemon.counter("shop/vendor", "dead"), 0);
+}
+
+/// An event for the obedient guest.
+fn asking(id: &str, properties: &Value) -> Value {
+    let mut event = shop::padded(id, 0);
+    event["properties"] = properties.clone();
+    event
+}
+
+fn saying(status: u16, body: &Value) -> Answer {
+    Answer::Status { status, headers: Vec::new(), body: body.to_string() }
+}
+
+#[test]
+fn a_quota_that_is_used_up_holds_back_its_own_requests_only() {
+    let vendors = StandIn::start();
+    vendors.program(1, saying(429, &json!({"retry_after_ms": 1_500, "slow_quota_ms": 1_500})), |_| true);
+    let daemon = Daemon::start(Setup::shop([Destination::obedient("vendor", &vendors.url())]));
+    daemon.accept(&[asking("first", &json!({"quota": "search"}))]);
+    vendors.wait_until("the first attempt", SOON, |requests| requests.len() == 1);
+    eventually("it is noted", SOON, || daemon.steps("first").iter().any(|step| step["step"] == "retry"));
+    daemon.accept(&[
+        asking("same", &json!({"quota": "search"})),
+        asking("other", &json!({"quota": "events"})),
+        asking("none", &json!({})),
+    ]);
+    eventually("all are delivered", SOON, || daemon.counter("shop/vendor", "delivered") == 4);
+    let at_ms = |id: &str| {
+        let of_it = vendors.requests().into_iter().filter(|request| request.json()["messageId"] == id);
+        of_it.map(|request| request.at_ms).collect::<Vec<u64>>()
+    };
+    let used_up_ms = at_ms("first")[0];
+    assert!(at_ms("other")[0] < used_up_ms + 1_500 && at_ms("none")[0] < used_up_ms + 1_500);
+    assert_eq!(at_ms("same").len(), 1, "it was not sent before its time");
+    assert!(at_ms("same")[0] >= used_up_ms + 1_500, "{:?} after {used_up_ms}", at_ms("same"));
+    let held = daemon.steps("same").into_iter().find(|step| step["step"] == "held").expect("it was held");
+    assert!(held["detail"].as_str().is_some_and(|detail| detail.contains("`search`")), "{held}");
+}
+
+#[test]
+fn a_wait_that_an_answer_asks_for_is_that_of_the_requests_quota() {
+    let vendors = StandIn::start();
+    vendors.program(1, Answer::retry_after(2), |_| true);
+    let daemon = Daemon::start(Setup::shop([Destination::obedient("vendor", &vendors.url())]));
+    daemon.accept(&[asking("first", &json!({"quota": "search"}))]);
+    eventually("it is noted", SOON, || daemon.steps("first").iter().any(|step| step["step"] == "retry"));
+    daemon.accept(&[asking("other", &json!({}))]);
+    vendors.wait_until("all", SOON, |requests| requests.len() == 3);
+    let requests = vendors.requests();
+    assert_eq!(requests[1].json()["messageId"], "other", "it did not wait");
+    assert!(requests[2].at_ms - requests[0].at_ms >= 2_000);
+}
+
+#[test]
+fn a_request_that_is_too_late_is_planned_again_instead_of_sent() {
+    let vendors = StandIn::start();
+    vendors.program(1, saying(503, &json!({"retry_after_ms": 1_500})), |_| true);
+    let daemon = Daemon::start(Setup::shop([Destination::obedient("vendor", &vendors.url())]));
+    let soon_ms = switchyard_tests::stand_in::now_ms() + 1_200;
+    daemon.accept(&[asking("late", &json!({"not_after_ms": soon_ms}))]);
+    daemon.accept(&[asking("in-time", &json!({"not_after_ms": soon_ms + 3_600_000}))]);
+    eventually("one is delivered", SOON, || daemon.counter("shop/vendor", "delivered") == 1);
+    eventually("one is filtered", SOON, || daemon.counter("shop/vendor", "filtered") == 1);
+    assert_eq!(vendors.requests().len(), 2, "the late one was sent once");
+    let steps = daemon.steps("late");
+    assert!(steps.iter().any(|step| step["step"] == "late"), "{steps:?}");
+    assert!(steps.iter().any(|step| step["detail"] == "not_after_ms: is past"), "{steps:?}");
+}
+
+#[test]
+fn what_a_vendor_warns_of_is_in_the_story_of_a_delivered_event() {
+    let vendors = StandIn::start();
+    vendors.program(1, saying(200, &json!({"warning": "ip: is not read"})), |_| true);
+    let daemon = Daemon::start(Setup::shop([Destination::obedient("vendor", &vendors.url())]));
+    daemon.accept(&[asking("warned", &json!({}))]);
+    eventually("it is delivered", SOON, || daemon.counter("shop/vendor", "delivered") == 1);
+    let last = daemon.steps("warned").pop().expect("a story");
+    assert_eq!((&last["step"], &last["detail"]), (&json!("delivered"), &json!("the vendor warns: ip: is not read")));
+}
+
+#[test]
 fn a_destination_that_hangs_slows_no_other() {
     let vendors = StandIn::start();
     let stuck = StandIn::start();
@@ -158,6 +259,29 @@ fn an_orderly_end_finishes_what_is_in_flight_and_repeats_nothing() {
     let arrived = arrivals(&vendors.requests());
     let repeated: Vec<_> = arrived.iter().filter(|(_, times)| **times > 1).collect();
     assert!(repeated.is_empty(), "{repeated:?}");
+}
+
+/// What is in flight at the end is waited for, as long as the grace says; beyond it, it is left to the
+/// next start. The end is an orderly one either way.
+#[test]
+fn the_grace_of_an_end_is_for_what_is_in_flight() {
+    for (answer, grace_ms, requests) in [(Answer::Late(Duration::from_millis(600)), 20_000, 1), (Answer::Hang, 200, 2)]
+    {
+        let vendors = StandIn::start();
+        vendors.program(1, answer, |_| true);
+        let setup = Setup::shop([Destination::webhook("webhook", &vendors.url())]);
+        let mut daemon = Daemon::start(setup.top(&format!("drain_grace_ms = {grace_ms}")));
+        daemon.accept(&events("in-flight", 1));
+        vendors.wait_until("it is in flight", SOON, |requests| requests.len() == 1);
+        let status = daemon.end();
+        assert!(status.success(), "{grace_ms}: {status}");
+        daemon.restart();
+        eventually("it is delivered", SOON, || daemon.counter("shop/webhook", "delivered") == 1);
+        daemon.accept(&events("later", 1));
+        eventually("so is the next one", SOON, || daemon.counter("shop/webhook", "delivered") == 2);
+        assert_eq!(vendors.requests().len(), requests + 1, "{grace_ms}: what was settled is not sent again");
+        assert_balanced(&daemon.counters("shop/webhook"));
+    }
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn what_is_no_good_is_refused_and_the_old_revision_goes_on() {
         ("empty", Vec::new(), ""),
         ("no wasm", b"#!/bin/sh\necho hello\n".to_vec(), ""),
         ("another version", wasm::of_another_version(&webhook), "7.1.0"),
-        ("an import", wasm::with_an_import(&webhook), "wasi:sockets"),
+        ("an import", wasm::with_an_import(&webhook, "wasi:sockets/network@0.2.0"), "wasi:sockets"),
     ];
     for (what, bytes, says) in bad {
         let file = daemon.directory().join("bad.wasm");

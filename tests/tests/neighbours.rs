@@ -66,7 +66,7 @@ fn run(mode: Option<&str>) -> Figures {
     let daemon = Daemon::start(Setup::shop(destinations));
     let steady = send_steadily(&daemon, paths::size(60, 800));
     delivered(&daemon, &vendors, steady.len());
-    let burst = send_burst(&daemon, paths::size(6, 120));
+    let burst = send_burst(&daemon, paths::size(6, 1_200));
     delivered(&daemon, &vendors, steady.len() + burst.len());
 
     let requests = vendors.requests();

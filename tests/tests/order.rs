@@ -134,3 +134,21 @@ fn without_order_nothing_waits_for_what_failed() {
     vendors.heal();
     wait_for(&daemon, 6);
 }
+
+/// Who comes after an erased user's request waits for nothing: in strict order that would be for ever.
+#[test]
+fn a_lane_is_free_again_once_its_request_was_erased() {
+    for order in ["strict", "user"] {
+        let vendors = StandIn::start();
+        let headers = vec![("retry-after".to_string(), "3600".to_string())];
+        let much_later = Answer::Status { status: 503, headers, body: String::new() };
+        vendors.program(u64::MAX, much_later, carries("ana-0"));
+        let daemon = Daemon::start(Setup::shop([ordered(&vendors, order)]));
+        daemon.accept(&[event("ana", 0)]);
+        eventually("it waits for another attempt", SOON, || daemon.counter("shop/webhook", "stored_requests") == 1);
+        daemon.cli(&["erase", "--user", "ana"]);
+        daemon.accept(&[event("ana", 1)]);
+        wait_for(&daemon, 1);
+        assert!(!daemon.steps("ana-1").iter().any(|step| step["step"] == "held"), "{:?}", daemon.steps("ana-1"));
+    }
+}

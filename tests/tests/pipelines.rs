@@ -180,6 +180,25 @@ fn the_product_keeps_back_whom_the_sender_rules_out_and_unsubscribes_who_denies(
     assert_eq!(vendors.violations(), Vec::<String>::new());
 }
 
+#[test]
+fn the_product_sends_nothing_of_those_who_deny_a_vendors_purpose() {
+    let vendors = StandIn::start();
+    let daemon = start("saas", &vendors);
+    let granted = with_consent(shop::stream(1, 3, now_ms() - 60_000), &json!({"analytics": true, "sales": true}));
+    let denied = with_consent(shop::stream(2, 3, now_ms() - 60_000), &json!({"analytics": false, "sales": false}));
+    send(&daemon, &SAAS, &[granted, denied.clone()].concat());
+    for event in &denied {
+        for destination in ["saas/amplitude", "saas/hubspot"] {
+            assert_eq!(outcome(&daemon, message_id(event), destination), "filtered", "{event}");
+        }
+    }
+    let of_amplitude = daemon.counters("saas/amplitude")["filtered_by"].clone();
+    assert_eq!(of_amplitude["consent: analytics"].as_u64(), Some(denied.len() as u64), "{of_amplitude}");
+    let said = said_to(&vendors, "/amplitude/");
+    assert!(said.contains("anon-1-") && !said.contains("anon-2-"), "{said}");
+    assert_eq!(vendors.violations(), Vec::<String>::new());
+}
+
 /// What the READMEs say to leave out for real: nothing then leads to this machine.
 #[test]
 fn without_the_lines_for_the_stand_in_each_is_a_good_configuration() {

@@ -7,6 +7,7 @@ use switchyard_tests::expect::{SOON, assert_balanced, eventually};
 use switchyard_tests::setup::{Destination, Setup};
 use switchyard_tests::shop;
 use switchyard_tests::stand_in::{Answer, StandIn, now_ms};
+use switchyard_tests::vendors::hubspot::ACCESS_TOKEN;
 
 /// Sends the stream of some visitors to one destination.
 fn check(path: &str, destination: impl FnOnce(&str) -> Destination) {
@@ -58,6 +59,37 @@ fn hubspot() {
         let hubspot = Destination::new("vendor", "hubspot").setting("access_token", "hubspot-token");
         hubspot.setting("endpoint", format!("{base}/hubspot"))
     });
+}
+
+/// As an app that was installed into the account: by access tokens, which are fetched, and fetched anew
+/// when HubSpot refuses one.
+#[test]
+fn hubspot_by_access_tokens() {
+    let vendors = StandIn::start();
+    let hubspot = Destination::new("vendor", "hubspot").setting("auth", "oauth2").setting("client_id", "app");
+    let hubspot = hubspot.setting("client_secret", "app-s3cret").setting("refresh_token", "refresh-s3cret");
+    let daemon = Daemon::start(Setup::shop([hubspot.setting("endpoint", format!("{}/hubspot", vendors.url()))]));
+    let identify = |number: usize| {
+        json!({"type": "identify", "userId": "u", "messageId": format!("m-{number}"),
+               "traits": {"email": format!("u{number}@example.com")}})
+    };
+    daemon.accept(&[identify(1)]);
+    eventually("it is delivered", SOON, || daemon.counter("shop/vendor", "delivered") == 1);
+    vendors.program(1, Answer::status(401), |request| request.path.starts_with("/hubspot/crm/"));
+    daemon.accept(&[identify(2)]);
+    eventually("it is delivered with another token", SOON, || daemon.counter("shop/vendor", "delivered") == 2);
+    let asked = vendors.requests_to("/hubspot/oauth/2026-03/token");
+    assert_eq!(asked.len(), 2, "one for all, until it was refused");
+    let form = |refresh: &str| {
+        format!("grant_type=refresh_token&refresh_token={refresh}&client_id=app&client_secret=app-s3cret")
+    };
+    assert_eq!(asked[0].body, form("refresh-s3cret"));
+    assert_eq!(asked[1].body, form("stand-in-refresh"), "the vendor replaced it");
+    let bearer = format!("Bearer {ACCESS_TOKEN}");
+    let calls = vendors.requests_to("/hubspot/crm/");
+    assert!(calls.len() == 3 && calls.iter().all(|call| call.header("authorization") == Some(&bearer)), "{calls:?}");
+    assert_eq!(vendors.violations(), Vec::<String>::new());
+    assert!(!daemon.log().contains("s3cret"), "no secret is logged");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Every call but the health checks needs the token that was made at the first start and is kept in
 //! the data directory, readable by its owner alone. Nothing here decides; it asks the daemon.
 
+mod events;
 mod letters;
 mod routes;
 mod token;

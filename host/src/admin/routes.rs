@@ -12,7 +12,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{letters, upkeep};
+use super::{events, letters, upkeep};
 use crate::daemon::Daemon;
 use crate::http::{self, Body};
 use crate::metrics;
@@ -51,6 +51,9 @@ pub async fn handle(daemon: Arc<Daemon>, request: Request<Incoming>) -> Response
         (&Method::POST, ["destinations", pipeline, name, call @ ("pause" | "resume")]) => {
             let id = DestinationId(format!("{}/{}", percent_decoded(pipeline), percent_decoded(name)));
             pause(&daemon, &id, *call == "pause").await
+        }
+        (&Method::GET, ["pipelines", pipeline, "events"]) => {
+            events::last(&daemon, &percent_decoded(pipeline), request.uri().query()).await
         }
         (_, ["dead-letters", rest @ ..]) => letters::handle(daemon, rest, request).await,
         (&Method::POST, ["replay"]) => letters::replay(daemon, request).await,

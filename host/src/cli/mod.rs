@@ -3,11 +3,14 @@
 mod admin_client;
 mod dead_letters;
 mod destinations;
+mod diff;
+mod pii;
 mod plugin;
 mod replay;
 mod status;
 mod tables;
 mod trace;
+mod transform;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -76,6 +79,12 @@ enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Show what the transformations of a destination do to events from a file, rule by rule.
+    Transform(transform::Transform),
+    /// Show which destination receives which class of personal data.
+    Pii(pii::Pii),
+    /// Show what another configuration would change in what is sent, of the last events.
+    Diff(diff::Diff),
     /// Build, inspect, run, measure and install plugins.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
@@ -114,6 +123,9 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
         Command::Restore { file, data, force } => {
             upkeep::restore(&file, &data, if force { Existing::Replace } else { Existing::Keep })
         }
+        Command::Transform(call) => transform::transform(&call),
+        Command::Pii(call) => pii::pii(&call),
+        Command::Diff(call) => diff::diff(&call),
         Command::Plugin(call) => plugin::run(call),
     }
 }

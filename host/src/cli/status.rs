@@ -50,6 +50,9 @@ fn head(status: &Value) -> String {
             letters["discarded"]
         ));
     }
+    if let Some(proxy) = status["egress"]["proxy"]["https"].as_str() {
+        head.push_str(&format!("\nrequests leave through a proxy ({proxy}), and the addresses are its to check"));
+    }
     if let Some(poisoned) = store["poisoned"].as_str() {
         head.push_str(&format!("\nTHE STORE FAILED and accepts nothing until the daemon is started again: {poisoned}"));
     }

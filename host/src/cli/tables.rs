@@ -45,7 +45,10 @@ fn guest_row(guest: &Value) -> Vec<String> {
     let calls = number("plan_calls") + number("judge_calls");
     let cpu_seconds = guest["cpu_seconds"].as_f64().unwrap_or_default();
     let faults = |kind: &str| guest["faults"][kind].as_u64().unwrap_or_default();
-    let all: u64 = guest["faults"].as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum();
+    let others = guest["faults"].as_object().into_iter().flatten();
+    let others =
+        others.filter(|(kind, count)| !["trap", "deadline"].contains(&kind.as_str()) && count.as_u64() > Some(0));
+    let others: Vec<String> = others.map(|(kind, count)| format!("{count} {}", kind.replace('_', " "))).collect();
     vec![
         text("plugin"),
         text("destination"),
@@ -55,7 +58,7 @@ fn guest_row(guest: &Value) -> Vec<String> {
         format!("{:.1} MB", number("memory_peak_bytes") as f64 / 1e6),
         faults("trap").to_string(),
         faults("deadline").to_string(),
-        all.saturating_sub(faults("trap") + faults("deadline")).to_string(),
+        others.join(", "),
     ]
 }
 

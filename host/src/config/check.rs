@@ -13,6 +13,7 @@ use super::interpolate::interpolate;
 use super::raw::*;
 
 use super::*;
+use crate::transformation::Written;
 
 /// What is needed to name the place of a mistake.
 pub(super) struct Checker<'a> {
@@ -213,11 +214,12 @@ impl Checker<'_> {
             let message = format!("pipeline `{name}`: write_keys needs at least one key, none empty and none with ':'");
             return Err(self.wrong(raw.name.span().start, message));
         }
+        let shared = self.shared_transformation(&name, raw.consent, raw.pii, raw.rule)?;
         let mut names = HashSet::new();
         let mut destinations = Vec::new();
         for spanned in raw.destination {
             let offset = spanned.span().start;
-            let destination = self.destination(&name, spanned, egress)?;
+            let destination = self.destination(&name, &shared, spanned, egress)?;
             if !names.insert(destination.name.clone()) {
                 let message =
                     format!("pipeline `{name}` has two destinations named `{}`: rename one", destination.name);
@@ -228,24 +230,41 @@ impl Checker<'_> {
         let plan = raw.tracking_plan.into_iter().map(|entry| self.planned_event(entry));
         let tracking_plan = plan.collect::<Result<_, _>>()?;
         let validation = raw.validation.map(Spanned::into_inner).unwrap_or_default();
-        Ok(Pipeline { id: PipelineId(name), write_keys, validation, tracking_plan, destinations })
+        let pii = shared.pii;
+        Ok(Pipeline { id: PipelineId(name), write_keys, validation, tracking_plan, pii, destinations })
     }
 
     fn destination(
         &self,
         pipeline: &str,
+        shared: &Written,
         spanned: Spanned<RawDestination>,
         egress: &Arc<Egress>,
     ) -> Result<Destination, ConfigError> {
-        let line = line_at(self.text, spanned.span().start);
+        let offset = spanned.span().start;
+        let line = line_at(self.text, offset);
         let raw = spanned.into_inner();
         let name = self.name(&raw.name, "destination")?;
+        let plugin = self.name(&raw.plugin, "plugin")?;
         let only_kinds =
             raw.only_kinds.as_ref().map(|kinds| kinds.iter().map(|kind| self.kind(kind)).collect()).transpose()?;
         let only_events = raw.only_events.as_ref().map(|events| self.texts(events)).transpose()?;
+        let id = DestinationId(format!("{pipeline}/{name}"));
+        let written = Written {
+            name: name.clone(),
+            plugin: plugin.clone(),
+            only_kinds,
+            only_events,
+            ignore_integrations: raw.ignore_integrations,
+            consent: raw.consent,
+            rules: self.rules(&format!("destination `{id}`"), raw.rule)?,
+            pii_allowed: raw.pii_allowed,
+            ..shared.clone()
+        };
         Ok(Destination {
-            id: DestinationId(format!("{pipeline}/{name}")),
-            plugin: self.name(&raw.plugin, "plugin")?,
+            transformation: self.transformation(&id, written, offset)?,
+            id,
+            plugin,
             settings: self.settings(raw.settings)?,
             allowed_hosts: raw.allowed_hosts.iter().map(|host| self.host(host)).collect::<Result<_, _>>()?,
             allowed_addresses: raw
@@ -254,9 +273,6 @@ impl Checker<'_> {
                 .map(|range| self.parsed(range))
                 .collect::<Result<_, _>>()?,
             egress: egress.clone(),
-            ignore_integrations: raw.ignore_integrations,
-            only_kinds,
-            only_events,
             paused: raw.paused,
             from_earliest: raw.from_earliest,
             delivery: self.delivery_limits(raw.delivery, raw.name.span().start)?,

@@ -11,6 +11,7 @@ mod interpolate;
 mod observing;
 mod raw;
 mod secret;
+mod transformation;
 pub mod watch;
 
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ pub use secret::SecretSources;
 use crate::event::EventKind;
 use crate::plugin::manifest::Order;
 use crate::queue::{Backlog, DestinationId, PipelineId};
+use crate::transformation::{PolicyAsWritten, Transformation};
 
 /// A checked configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -154,6 +156,8 @@ pub struct Pipeline {
     pub validation: Validation,
     /// What events must look like.
     pub tracking_plan: Vec<PlannedEvent>,
+    /// What becomes of personal data.
+    pub pii: PolicyAsWritten,
     /// Where its events go.
     pub destinations: Vec<Arc<Destination>>,
 }
@@ -230,12 +234,8 @@ pub struct Destination {
     pub allowed_addresses: Vec<AddressRange>,
     /// How its requests leave: the same for all.
     pub egress: Arc<Egress>,
-    /// Whether the event's `integrations` object is passed over.
-    pub ignore_integrations: bool,
-    /// Only events of these kinds, when given.
-    pub only_kinds: Option<Vec<EventKind>>,
-    /// Only track events of these names, when given.
-    pub only_events: Option<Vec<String>>,
+    /// Which of its pipeline's events it gets, and in what form.
+    pub transformation: Arc<Transformation>,
     /// Nothing is delivered until it is resumed.
     pub paused: bool,
     /// Whether it begins with the oldest event kept (else with the next one).

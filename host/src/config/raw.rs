@@ -6,6 +6,7 @@ use toml::Spanned;
 use super::observing::{RawAlerts, RawTelemetry};
 use super::{Validation, ViolationAction};
 use crate::plugin::manifest::Order;
+use crate::transformation::{Class, ConsentRequirement, ConsentSource};
 
 type Text = Spanned<String>;
 
@@ -137,6 +138,11 @@ pub(super) struct RawPipeline {
     #[serde(default)]
     pub tracking_plan: Vec<Spanned<RawPlannedEvent>>,
     #[serde(default)]
+    pub consent: ConsentSource,
+    pub pii: Option<Spanned<toml::Table>>,
+    #[serde(default)]
+    pub rule: Vec<Spanned<toml::Table>>,
+    #[serde(default)]
     pub destination: Vec<Spanned<RawDestination>>,
 }
 
@@ -162,6 +168,12 @@ pub(super) struct RawDestination {
     pub ignore_integrations: bool,
     pub only_kinds: Option<Vec<Text>>,
     pub only_events: Option<Vec<Text>>,
+    #[serde(default)]
+    pub consent: ConsentRequirement,
+    #[serde(default)]
+    pub pii_allowed: Vec<Class>,
+    #[serde(default)]
+    pub rule: Vec<Spanned<toml::Table>>,
     #[serde(default)]
     pub paused: bool,
     #[serde(default)]

@@ -112,3 +112,54 @@ fn the_proxy_and_the_authorities() {
         assert!(message.contains(":6:") && message.contains(part) && !message.contains("pass@"), "{message}");
     }
 }
+
+#[test]
+fn every_table_of_the_page_on_transformations_is_good() {
+    let page = include_str!("../../docs/transformations.md");
+    let blocks: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(blocks.len() > 20, "{}", blocks.len());
+    for block in blocks {
+        // A destination has one table of its own: its keys stand in it already.
+        let (keys, tables) = match block.strip_prefix("[pipeline.destination]\n") {
+            Some(keys) => (keys, ""),
+            None => ("", block),
+        };
+        let text = format!(
+            "{HEAD}[[pipeline]]\nname = \"shop\"\nwrite_keys = [\"k\"]\n[[pipeline.destination]]\nname = \"d\"\nplugin = \"p\"\n{keys}\n{tables}"
+        );
+        parse(&text).unwrap_or_else(|message| panic!("{message}\n{block}"));
+    }
+}
+
+#[test]
+fn mistakes_in_rules_name_their_lines_and_secrets_are_looked_up() {
+    let of = |rest: &str| {
+        parse(&format!(
+            "{HEAD}[[pipeline]]\nname = \"shop\"\nwrite_keys = [\"k\"]\n[[pipeline.destination]]\nname = \"d\"\nplugin = \"p\"\n{rest}"
+        ))
+    };
+    let check = |rest: &str, parts: &[&str]| {
+        let message = of(rest).unwrap_err();
+        for part in parts {
+            assert!(message.contains(part), "{message} lacks {part}");
+        }
+    };
+    check(
+        "[[pipeline.destination.rule]]\nname = \"n\"\nlower = \"a..b\"\n",
+        &[":13:", "destination `shop/d`", "rule 1, `lower`, character 3", "try `a.b`"],
+    );
+    check(
+        "[[pipeline.rule]]\nlower = \"a\"\n[[pipeline.rule]]\nuper = \"a\"\n[[pipeline.rule]]\nwhen = \"a ==\"\ntrim = \"a\"\n",
+        &[":14:", "pipeline `shop`", "did you mean `upper`", "\n/etc/switchyard.toml:16:", "rule 3, `when`"],
+    );
+    check("[[pipeline.destination.rule]]\nhash = \"a\"\nsecret = \"${env:NOPE}\"\n", &[":13:", "NOPE is not set"]);
+    check("[pipeline.pii]\nemial = \"mask\"\n", &[":12:", "no class of personal data"]);
+    check("[pipeline.pii]\nemail = \"mash\"\n", &[":12:", "write allow, remove, mask or hash"]);
+    check("[pipeline.destination.consent]\nrequires = [\"tcf:99\"]\n", &["consent.requires", "tcf:99"]);
+    check("[pipeline.consent]\nwhen = \"x\"\n", &["when", "unknown field"]);
+    let config = of("[[pipeline.destination.rule]]\nhash = \"a\"\nsecret = \"${env:KEY}\"\n[[pipeline.destination.rule]]\nreplace = \"a\"\npattern = \"b\"\nwith = \"${1}x\"\n").unwrap();
+    let (_, destination) = config.destinations().next().unwrap();
+    let shown = format!("{:?}", destination.transformation);
+    assert!(!shown.contains("\"wk\""), "a secret is not shown: {shown}");
+    assert_eq!(destination.transformation.written().rules.written().len(), 2);
+}

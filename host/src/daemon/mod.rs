@@ -7,6 +7,7 @@
 mod alerting;
 mod check;
 mod destinations;
+pub mod difference;
 mod figures;
 mod listeners;
 mod plugins;

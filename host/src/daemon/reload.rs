@@ -68,7 +68,7 @@ impl Daemon {
         for (pipeline, active) in started {
             changing.destinations.start(&self.store, &pipeline, active, next.drain_grace_ms).await?;
         }
-        self.gate.set_keys(Keys::of(&next, (self.now)()));
+        self.gate.set_keys(Keys::of(&next));
         changing.destinations.stop(&removed).await;
         for id in &removed {
             let expired =

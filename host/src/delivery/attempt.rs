@@ -3,25 +3,27 @@
 //! A request that the vendor refuses as a whole is halved down to the culprit, with a bound on the
 //! extra requests. Nothing here touches the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tracing::Instrument;
 
 use super::active::{Active, ActiveGuest};
 use super::end::{End, NewStored};
+use super::gate::Gate;
 use super::guest::Guests;
 use super::lanes::{self, Lanes};
 use super::limiter::{Limiter, Load};
 use super::live::Live;
 use super::no_token;
 use super::payload::{Payload, StoredPlan, StoredSend};
+use super::quotas::Quotas;
 use super::retry::{self, Next, Tries};
-use super::story::shown;
+use super::story::{moved, shown};
 use super::verdict::{self, Reading};
 use crate::plugin::manifest::Order;
 use crate::plugin::plan::{Judgement, Request, Response, Verdict};
-use crate::queue::{Delivery, Lane, Outcome};
+use crate::queue::{Death, Delivery, Lane, Outcome};
 use crate::send::auth;
 use crate::send::client::{Answer, Outgoing, SendError};
 
@@ -47,6 +49,8 @@ pub struct Attempts {
     pub order: Order,
     /// The lanes of the destination.
     pub lanes: Arc<Mutex<Lanes>>,
+    /// What the vendor's limits leave, where it has several.
+    pub quotas: Arc<Mutex<Quotas>>,
     /// Milliseconds since 1970.
     pub now: crate::clock::Clock,
     /// Who watches.
@@ -89,9 +93,9 @@ pub struct Health {
 /// Why a destination stops.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Pause {
-    /// The vendor does not accept the credentials. Stored requests are tried as they fall due, and the
-    /// first that works ends the pause.
-    Credentials(String),
+    /// The vendor does not accept the credentials, or is not at this address. Stored requests are tried
+    /// as they fall due, and the first that works ends the pause.
+    UntilOneWorks(String),
     /// The plugin asked for it: until the operator resumes, or settings or plugin change.
     Plugin(String),
 }
@@ -114,9 +118,18 @@ impl Attempts {
         let mut health = Health::default();
         let mut pending = vec![work];
         while let Some(work) = pending.pop() {
-            let (attempt, split) = self.attempt(deliveries, &work, &mut health).await;
+            let (attempt, rest) = self.attempt(deliveries, &work, &mut health).await;
             end.join(attempt);
-            let Some(answer) = split else { continue };
+            let answer = match rest {
+                Rest::Nothing => continue,
+                Rest::Late => {
+                    let (works, planned) = self.planned_again_late(deliveries, &work).await;
+                    end.join(planned);
+                    pending.extend(works.into_iter().rev());
+                    continue;
+                }
+                Rest::Halves(answer) => answer,
+            };
             if work.request.covers.len() < 2 {
                 let detail = "the vendor refused the request, and it cannot be halved further".to_string();
                 let death = self.death("vendor_refused_batch", detail, &work, Some(&answer));
@@ -134,10 +147,15 @@ impl Attempts {
         (end, health)
     }
 
-    /// One attempt. The second part is set when the request must be halved; it has then no end yet.
-    async fn attempt(&self, deliveries: &[Delivery], work: &Work, health: &mut Health) -> (End, Option<Answer>) {
+    /// One attempt, unless it may not be made now.
+    async fn attempt(&self, deliveries: &[Delivery], work: &Work, health: &mut Health) -> (End, Rest) {
         let permit = self.limiter.acquire(work.request.covers.len(), &self.now).await;
         let now_ms = (self.now)();
+        match self.gate(work, now_ms) {
+            Gate::Open => {}
+            Gate::UsedUp(until_ms) => return (self.waits_for_quota(deliveries, work, until_ms), Rest::Nothing),
+            Gate::TooLate => return (End::default(), Rest::Late),
+        }
         let sent = match auth::apply(&work.request, &self.guest.handles, now_ms) {
             Ok(signed) => {
                 let outgoing = Outgoing {
@@ -150,8 +168,7 @@ impl Attempts {
                 self.active.client.send(outgoing).instrument(self.guest.attempt_span(&work.request)).await
             }
             Err(error) => {
-                let death = self.death("not_sendable", error.to_string(), work, None);
-                return (self.dead(deliveries, work, death), None);
+                return (self.not_sent(deliveries, work, "not_sendable", &error), Rest::Nothing);
             }
         };
         drop(permit);
@@ -159,26 +176,34 @@ impl Attempts {
         match sent {
             Ok(answer) => self.read(deliveries, work, answer, health).await,
             Err(SendError::Refused(refused)) => {
-                let death = self.death("egress_refused", refused.to_string(), work, None);
-                (self.dead(deliveries, work, death), None)
+                (self.not_sent(deliveries, work, "egress_refused", &refused), Rest::Nothing)
             }
             Err(error) => {
                 health.failed += 1;
                 let covers = positions(&work.request);
                 let work = &no_token::work_after(&error, work, health);
-                (self.again(deliveries, work, covers, error.wait_ms(), &error.to_string(), None), None)
+                (self.again(deliveries, work, covers, error.wait_ms(), &error.to_string(), None), Rest::Nothing)
             }
         }
     }
 
+    /// The end of a request that asks for what the host does not do, such as another host.
+    fn not_sent(&self, deliveries: &[Delivery], work: &Work, reason: &str, cause: &impl ToString) -> End {
+        let death = self.death(reason, cause.to_string(), work, None);
+        self.log_misuse(deliveries, work, &death);
+        self.dead(deliveries, work, death)
+    }
+
+    /// Says in the log what a plugin asked for. Of the events it names the first: they share the cause.
+    fn log_misuse(&self, deliveries: &[Delivery], work: &Work, death: &Death) {
+        let covers = positions(&work.request);
+        let first = covers.first().map(|at| deliveries[*at].event.message_id.as_str()).unwrap_or_default();
+        tracing::warn!(destination = %self.active.destination.id, plugin = %self.active.destination.plugin,
+            message_id = first, events = covers.len(), cause = death.detail, "the plugin's request is not sent");
+    }
+
     /// What an answer means.
-    async fn read(
-        &self,
-        deliveries: &[Delivery],
-        work: &Work,
-        answer: Answer,
-        health: &mut Health,
-    ) -> (End, Option<Answer>) {
+    async fn read(&self, deliveries: &[Delivery], work: &Work, answer: Answer, health: &mut Health) -> (End, Rest) {
         let (judgement, exhausted) = self.judgement(work, &answer).await;
         let reading = verdict::by_status(answer.status, work.request.covers.len());
         let verdicts = verdict::by_judge(&judgement, &work.request.covers);
@@ -186,7 +211,8 @@ impl Attempts {
         if let Some(pause) = &judgement.pause {
             health.pause = Some(Pause::Plugin(pause.clone()));
         }
-        health.slow_until_ms = health.slow_until_ms.max(judgement.slow_until_ms);
+        let slow_quota_until_ms = self.slow(work, judgement.slow_quota_until_ms, now_ms);
+        health.slow_until_ms = health.slow_until_ms.max(judgement.slow_until_ms).max(slow_quota_until_ms);
         let says_nothing = verdicts.iter().all(Option::is_none) && judgement.follow_ups.is_empty();
         let asks_to_split = judgement.split && work.request.covers.len() > 1;
         if asks_to_split || (reading == Reading::Split && says_nothing) {
@@ -195,7 +221,7 @@ impl Attempts {
             let detail = format!("refused as a whole, halved: {}", shown(&answer));
             end.notes.push((positions(&work.request), self.note("halved", work, Some(&answer), detail)));
             self.tell(deliveries, positions(&work.request), "halved", work, Some(&answer), String::new());
-            return (end, Some(answer));
+            return (end, Rest::Halves(answer));
         }
         let is_retry = reading == Reading::Retry;
         let asked_ms = if is_retry { retry::asked_ms(&answer.headers, now_ms) } else { None };
@@ -207,14 +233,15 @@ impl Attempts {
             // The vendor works, and says when it takes more.
             Reading::Retry if slow_ms.is_some() => {}
             Reading::Retry => health.failed += 1,
-            Reading::AuthExpired => {}
+            Reading::AuthExpired | Reading::Moved => {}
             // The vendor works, and the plugin does not.
             _ if exhausted => health.failed += 1,
             _ => health.worked += 1,
         }
-        health.slow_until_ms = health.slow_until_ms.max(slow_ms.map(|slow_ms| now_ms.saturating_add(slow_ms)));
+        let slow_until_ms = slow_ms.map(|slow_ms| now_ms.saturating_add(slow_ms));
+        health.slow_until_ms = health.slow_until_ms.max(self.slow(work, slow_until_ms, now_ms));
         let sorted = self.sort(work, &answer, reading, verdicts, health);
-        (self.ends(deliveries, work, &answer, sorted, judgement.follow_ups, asked_ms), None)
+        (self.ends(deliveries, work, &answer, sorted, judgement.follow_ups, asked_ms), Rest::Nothing)
     }
 
     /// What the judge says, and whether it used up its time or its memory over it.
@@ -254,12 +281,21 @@ impl Attempts {
                 Reading::Delivered => Verdict::Delivered,
                 Reading::Retry => Verdict::RetryAfterMs(None),
                 Reading::AuthExpired => Verdict::AuthExpired,
+                Reading::Moved => {
+                    health.pause.get_or_insert_with(|| Pause::UntilOneWorks(self.without_secrets(moved(answer))));
+                    Verdict::RetryAfterMs(None)
+                }
                 Reading::Split | Reading::Refused => Verdict::Reject(shown(answer)),
             });
             match verdict {
                 Verdict::Delivered => {
                     self.active.client.worked(answer);
                     sorted.parts.push((at, Outcome::Delivered));
+                }
+                Verdict::Warned(warning) => {
+                    self.active.client.worked(answer);
+                    sorted.parts.push((at, Outcome::Delivered));
+                    sorted.warnings.insert(at, format!("the vendor warns: {warning}"));
                 }
                 Verdict::Skip(reason) => {
                     sorted.parts.push((at, Outcome::Filtered { reason: format!("plugin: {reason}") }));
@@ -274,7 +310,7 @@ impl Attempts {
                 Verdict::AuthExpired => {
                     sorted.again.entry(None).or_default().push(at);
                     let why = format!("the vendor does not accept the credentials: {}", shown(answer));
-                    health.pause = Some(Pause::Credentials(self.without_secrets(why)));
+                    health.pause = Some(Pause::UntilOneWorks(self.without_secrets(why)));
                 }
             }
         }
@@ -292,18 +328,9 @@ impl Attempts {
         asked_ms: Option<u64>,
     ) -> End {
         let mut end = End::default();
-        for (step, outcome_is) in STEPS {
-            let covers: Vec<usize> =
-                sorted.parts.iter().filter(|(_, outcome)| outcome_is(outcome)).map(|(at, _)| *at).collect();
-            if !covers.is_empty() {
-                let detail = sorted
-                    .parts
-                    .iter()
-                    .find(|(_, outcome)| outcome_is(outcome))
-                    .map_or("", |(_, outcome)| reason(outcome));
-                end.notes.push((covers.clone(), self.note(step, work, Some(answer), detail.to_string())));
-                self.tell(deliveries, covers, step, work, Some(answer), detail.to_string());
-            }
+        for ((step, detail), covers) in sorted.steps() {
+            end.notes.push((covers.clone(), self.note(step, work, Some(answer), detail.to_string())));
+            self.tell(deliveries, covers, step, work, Some(answer), detail.to_string());
         }
         end.parts = sorted.parts;
         for (wait_ms, covers) in sorted.again {
@@ -322,6 +349,7 @@ impl Attempts {
         if step > STEPS_MAX {
             let detail = format!("the plugin asked for more than {STEPS_MAX} follow-ups");
             let death = self.death("plugin_fault", detail, work, None);
+            self.log_misuse(deliveries, work, &death);
             return End::all(covers, Outcome::Dead(death));
         }
         let next = Work { request, tries: Tries::default(), step, origin_key: work.origin_key.clone() };
@@ -330,11 +358,16 @@ impl Attempts {
 
     /// A request that may not go because one of its lanes is held by an earlier one: stored behind it.
     pub fn held(&self, deliveries: &[Delivery], work: &Work) -> End {
-        let covers = positions(&work.request);
         let detail = "an earlier request of its lane waits for another attempt".to_string();
-        let note = self.note("held", work, None, detail.clone());
-        self.tell(deliveries, covers.clone(), "held", work, None, detail);
-        End { notes: vec![(covers, note)], stored: vec![self.stored(deliveries, work, (self.now)())], ..End::default() }
+        self.kept(deliveries, work, (self.now)(), detail)
+    }
+
+    /// A request that may not go now: stored until then, without a try being counted.
+    pub(super) fn kept(&self, deliveries: &[Delivery], work: &Work, due_ms: u64, why: String) -> End {
+        let covers = positions(&work.request);
+        let note = self.note("held", work, None, why.clone());
+        self.tell(deliveries, covers.clone(), "held", work, None, why);
+        End { notes: vec![(covers, note)], stored: vec![self.stored(deliveries, work, due_ms)], ..End::default() }
     }
 
     /// The request as it is stored: with the same bytes.
@@ -400,25 +433,36 @@ impl Attempts {
 #[derive(Default)]
 struct Sorted {
     parts: Vec<(usize, Outcome)>,
+    /// What the vendor warns of, by position.
+    warnings: HashMap<usize, String>,
     /// What is tried again, by the wait that the judge asks for.
     again: BTreeMap<Option<u64>, Vec<usize>>,
 }
 
-type OutcomeIs = fn(&Outcome) -> bool;
-
-/// The steps that end a part, and their outcomes.
-const STEPS: [(&str, OutcomeIs); 3] = [
-    ("delivered", |outcome| matches!(outcome, Outcome::Delivered)),
-    ("filtered", |outcome| matches!(outcome, Outcome::Filtered { .. })),
-    ("dead", |outcome| matches!(outcome, Outcome::Dead(_))),
-];
-
-fn reason(outcome: &Outcome) -> &str {
-    match outcome {
-        Outcome::Delivered => "",
-        Outcome::Filtered { reason } => reason,
-        Outcome::Dead(death) => &death.detail,
+impl Sorted {
+    /// The steps that end a part, each with what is said of it, and the events that it is said of.
+    fn steps(&self) -> BTreeMap<(&'static str, &str), Vec<usize>> {
+        let mut steps: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for (at, outcome) in &self.parts {
+            let step = match outcome {
+                Outcome::Delivered => ("delivered", self.warnings.get(at).map_or("", String::as_str)),
+                Outcome::Filtered { reason } => ("filtered", reason.as_str()),
+                Outcome::Dead(death) => ("dead", death.detail.as_str()),
+            };
+            steps.entry(step).or_default().push(*at);
+        }
+        steps
     }
+}
+
+/// What an attempt leaves to be done.
+enum Rest {
+    /// Nothing: the request has its end, or is stored.
+    Nothing,
+    /// The request was refused as a whole, with this answer, and must be halved.
+    Halves(Answer),
+    /// It was not sent: it is too late, and its events must be planned again.
+    Late,
 }
 
 /// What an answer, or none, says of the load that the vendor bears.

@@ -9,7 +9,7 @@ use super::end::{End, Origin};
 use super::lanes::Turn;
 use super::payload::{Payload, StoredPlan, Unreadable};
 use super::replayed;
-use crate::queue::{Death, Delivery, Lane, Outcome, StoredRequest};
+use crate::queue::{Death, Delivery, Outcome, StoredRequest};
 
 /// A request and when it goes.
 pub struct Start {
@@ -35,8 +35,6 @@ pub enum Go {
 pub struct Carried {
     /// Where its deliveries came from.
     pub origin: Origin,
-    /// The lanes in which its stored request stood.
-    pub stood: Vec<Lane>,
     /// Its deliveries.
     pub deliveries: Vec<Delivery>,
     /// How its requests ended.
@@ -58,12 +56,20 @@ pub async fn carry(
     let mut health = Health::default();
     let mut turns = Vec::new();
     let each = starts.into_iter().map(|start| carry_one(&attempts, &deliveries, start));
-    for (one_end, one_health, turn) in join_all(each).await {
+    for (one_end, one_health, turn) in all_of(each).await {
         end.join(one_end);
         health.join(one_health);
         turns.extend(turn);
     }
-    Carried { origin, stood: Vec::new(), deliveries, end, health, turns }
+    Carried { origin, deliveries, end, health, turns }
+}
+
+/// All at once. Most groups have one request, which needs no list of futures.
+async fn all_of<F: Future>(mut each: impl ExactSizeIterator<Item = F>) -> Vec<F::Output> {
+    match each.len() {
+        1 => vec![each.next().expect("there is one").await],
+        _ => join_all(each).await,
+    }
 }
 
 /// Answers the turn, too, when something of the request has still to be sent.
@@ -97,10 +103,9 @@ async fn carry_one(attempts: &Attempts, deliveries: &[Delivery], start: Start) -
 pub async fn carry_stored(attempts: Arc<Attempts>, stored: StoredRequest, deliveries: Vec<Delivery>) -> Carried {
     let origin = Origin::Stored(stored.id);
     let group = attempts.lock_lanes().group();
-    let stood = stored.lanes;
-    let carried = match read(&stored.payload) {
+    match read(&stored.payload) {
         Ok(Task::Send(work)) => {
-            let go = match &stood[..] {
+            let go = match &stored.lanes[..] {
                 [] => Go::Free,
                 // It is the first of those that are stored: nothing comes before it.
                 lanes => Go::OutOfOrder(attempts.lock_lanes().take_turn(group, lanes)),
@@ -134,8 +139,7 @@ pub async fn carry_stored(attempts: Arc<Attempts>, stored: StoredRequest, delive
             let end = End::all(0..deliveries.len(), Outcome::Dead(death));
             carry(attempts, origin, deliveries, Vec::new(), end).await
         }
-    };
-    Carried { stood, ..carried }
+    }
 }
 
 /// What a stored request asks for.

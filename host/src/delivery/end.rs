@@ -16,8 +16,9 @@ pub struct End {
     pub stored: Vec<NewStored>,
     /// What `trace` shows.
     pub notes: Vec<(Vec<usize>, Note)>,
-    /// Events at which the plugin used up its time or its memory.
-    pub exhausted: u32,
+    /// Events at which the plugin failed in a way that is the destination's trouble: it used up its time
+    /// or its memory, or it failed at all events of a batch.
+    pub failed: u32,
 }
 
 /// A stored request in the making.
@@ -44,7 +45,7 @@ impl End {
         self.parts.extend(other.parts);
         self.stored.extend(other.stored);
         self.notes.extend(other.notes);
-        self.exhausted += other.exhausted;
+        self.failed += other.failed;
     }
 }
 

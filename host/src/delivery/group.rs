@@ -78,6 +78,8 @@ mod tests {
             auth: vec![],
             covers: covers.to_vec(),
             lanes: Vec::new(),
+            quota: None,
+            not_after_ms: None,
             tag: Default::default(),
         }
     }

@@ -31,6 +31,14 @@ pub struct Planned {
     pub faults: Vec<(u32, PluginFault)>,
 }
 
+impl Planned {
+    /// Whether the plugin failed at each event: then it is the plugin or its settings, not the events,
+    /// and those that come next had better wait.
+    pub fn is_hopeless(&self) -> bool {
+        self.requests.is_empty() && self.fates.is_empty() && !self.faults.is_empty()
+    }
+}
+
 impl Guests {
     /// Starts worker threads.
     pub fn start(workers: usize) -> Result<Guests, PluginError> {

@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::event::index::View;
 use crate::plugin::manifest::Order;
 use crate::plugin::plan::Request;
-use crate::queue::{Delivery, Lane};
+use crate::queue::{Change, Delivery, Lane, RequestId, Settlement};
 
 /// The lanes of a request that carries `covers`, positions in `deliveries`; each once.
 pub fn of(
@@ -57,6 +57,8 @@ pub struct Lanes {
     /// The latest request of each lane that is in flight.
     tails: HashMap<Lane, Tail>,
     groups: u64,
+    /// The lanes of each stored request that stands in one.
+    standing: HashMap<RequestId, Vec<Lane>>,
     /// How many stored requests stand in each lane.
     stored: HashMap<Lane, u64>,
 }
@@ -96,8 +98,10 @@ impl Lanes {
     const SWEEP_AT: usize = 4_096;
 
     /// Lanes in which stored requests stand already.
-    pub fn new(stored: HashMap<Lane, u64>) -> Lanes {
-        Lanes { tails: HashMap::new(), groups: 0, stored }
+    pub fn new(standing: Vec<(RequestId, Vec<Lane>)>) -> Lanes {
+        let mut lanes = Lanes::default();
+        standing.into_iter().for_each(|(id, own)| lanes.enter(id, own));
+        lanes
     }
 
     /// A new group.
@@ -130,23 +134,40 @@ impl Lanes {
         lanes.iter().filter_map(|lane| self.stored.get(lane)).copied().max().unwrap_or(0)
     }
 
-    /// A stored request stands in these lanes from now on.
-    pub fn enter(&mut self, lanes: &[Lane]) {
-        for lane in lanes {
-            *self.stored.entry(*lane).or_default() += 1;
+    /// Takes over which requests a settlement stores and removes, before it is handed over.
+    pub fn follow(&mut self, settlement: &Settlement) {
+        for change in &settlement.changes {
+            match change {
+                Change::Put(request) => {
+                    self.leave(request.id);
+                    self.enter(request.id, request.lanes.clone());
+                }
+                Change::Delete(id) => self.leave(*id),
+                _ => {}
+            }
         }
     }
 
-    /// A stored request has left these lanes.
-    pub fn leave(&mut self, lanes: &[Lane]) {
-        for lane in lanes {
-            if let Some(stored) = self.stored.get_mut(lane) {
+    /// A stored request is gone from its lanes. One that stands in none changes nothing.
+    pub fn leave(&mut self, id: RequestId) {
+        for lane in self.standing.remove(&id).unwrap_or_default() {
+            if let Some(stored) = self.stored.get_mut(&lane) {
                 *stored -= 1;
                 if *stored == 0 {
-                    self.stored.remove(lane);
+                    self.stored.remove(&lane);
                 }
             }
         }
+    }
+
+    fn enter(&mut self, id: RequestId, own: Vec<Lane>) {
+        if own.is_empty() {
+            return;
+        }
+        for lane in &own {
+            *self.stored.entry(*lane).or_default() += 1;
+        }
+        self.standing.insert(id, own);
     }
 }
 
@@ -188,7 +209,7 @@ mod tests {
 
     use super::*;
     use crate::event::{EventKind, MessageId, scan};
-    use crate::queue::DeliveryId;
+    use crate::queue::{DeliveryId, StoredRequest};
 
     const A: Lane = Lane(1);
     const B: Lane = Lane(2);
@@ -256,12 +277,26 @@ mod tests {
 
     #[test]
     fn stored_requests_are_counted_by_lane() {
-        let mut lanes = Lanes::new(HashMap::from([(A, 2)]));
-        lanes.enter(&[A, B]);
+        let put = |id: u64, lanes: &[Lane]| {
+            Change::Put(StoredRequest {
+                id: RequestId(id),
+                due_ms: 0,
+                covers: Vec::new(),
+                lanes: lanes.to_vec(),
+                payload: Bytes::new(),
+            })
+        };
+        let mut lanes = Lanes::new(vec![(RequestId(1), vec![A]), (RequestId(2), vec![A])]);
+        lanes.follow(&Settlement { changes: vec![put(3, &[A, B]), put(4, &[])] });
         assert_eq!((lanes.stored(&[A]), lanes.stored(&[B]), lanes.stored(&[A, B]), lanes.stored(&[])), (3, 1, 3, 0));
-        lanes.leave(&[A, B]);
-        lanes.leave(&[B]);
-        assert_eq!((lanes.stored(&[A]), lanes.stored(&[B])), (2, 0));
+        lanes.follow(&Settlement { changes: vec![put(3, &[A, B])] });
+        assert_eq!((lanes.stored(&[A]), lanes.stored(&[B])), (3, 1), "one that is stored again counts once");
+        lanes.follow(&Settlement { changes: vec![Change::Delete(RequestId(3)), Change::Delete(RequestId(4))] });
+        lanes.leave(RequestId(3));
+        assert_eq!((lanes.stored(&[A]), lanes.stored(&[B])), (2, 0), "one that left twice leaves once");
+        lanes.leave(RequestId(1));
+        lanes.leave(RequestId(2));
+        assert!(lanes.stored.is_empty() && lanes.standing.is_empty());
     }
 
     #[test]

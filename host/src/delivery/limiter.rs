@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::pace::Pace;
 use crate::config::DeliveryLimits;
+use crate::rate::Rate;
 
 /// The limit shrinks at most once in so long, in milliseconds: what was in flight at that moment
 /// says the same thing again.
@@ -105,8 +105,8 @@ struct State {
     adaptive: Adaptive,
     /// Permits that exist, taken or not.
     permits: usize,
-    events: Option<Pace>,
-    requests: Option<Pace>,
+    events: Option<Rate>,
+    requests: Option<Rate>,
 }
 
 /// Leave for one request to be in flight.
@@ -126,8 +126,8 @@ impl Limiter {
             state: Mutex::new(State {
                 adaptive,
                 permits,
-                events: limits.events_per_second.map(Pace::new),
-                requests: limits.requests_per_second.map(Pace::new),
+                events: limits.events_per_second.map(Rate::new),
+                requests: limits.requests_per_second.map(Rate::new),
             }),
         }
     }

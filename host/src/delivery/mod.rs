@@ -3,7 +3,7 @@
 //! Each destination has a runtime of its own ([`runtime`]): a task that owns its feed, takes
 //! deliveries, routes them, has them planned, carries requests out, and settles what came of them.
 //! What is decided on the way is pure: [`group`], [`verdict`], [`retry`], [`end`], [`breaker`],
-//! [`pace`] and the adapting limit of [`limiter`].
+//! [`rate`](crate::rate) and the adapting limit of [`limiter`].
 //!
 //! Invariants:
 //! - A delivery handed out is settled exactly once, or handed out again after a restart.
@@ -17,14 +17,15 @@ pub mod attempt;
 pub mod breaker;
 pub mod carry;
 pub mod end;
+mod gate;
 pub mod group;
 pub mod guest;
 pub mod lanes;
 pub mod limiter;
 pub mod live;
 mod no_token;
-pub mod pace;
 pub mod payload;
+pub mod quotas;
 mod replan;
 pub mod replayed;
 pub mod retry;

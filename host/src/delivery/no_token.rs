@@ -11,7 +11,7 @@ use crate::send::client::SendError;
 pub(super) fn work_after(error: &SendError, work: &Work, health: &mut Health) -> Work {
     let tries = match error {
         SendError::NoToken { why, .. } => {
-            health.pause = Some(Pause::Credentials(why.clone()));
+            health.pause = Some(Pause::UntilOneWorks(why.clone()));
             Tries::default()
         }
         _ => work.tries,

@@ -35,6 +35,10 @@ pub struct StoredSend {
     covers: Vec<u32>,
     #[serde(default)]
     lanes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quota: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_after_ms: Option<u64>,
     /// Of a request that was stored when it could have one lane only.
     #[serde(default, skip_serializing)]
     lane: Option<String>,
@@ -77,6 +81,8 @@ impl StoredSend {
             auth: request.auth.clone(),
             covers: request.covers.clone(),
             lanes: request.lanes.clone(),
+            quota: request.quota.clone(),
+            not_after_ms: request.not_after_ms,
             lane: None,
             tag: STANDARD.encode(&request.tag),
             revision,
@@ -105,6 +111,8 @@ impl StoredSend {
             auth: self.auth.clone(),
             covers: self.covers.clone(),
             lanes: self.lanes.iter().chain(&self.lane).cloned().collect(),
+            quota: self.quota.clone(),
+            not_after_ms: self.not_after_ms,
             tag: bytes(&self.tag)?,
         })
     }
@@ -159,6 +167,8 @@ mod tests {
             auth: vec![Auth::Basic("sw_a".into(), String::new())],
             covers: vec![0, 2],
             lanes: vec!["u1".into(), "u2".into()],
+            quota: Some("import".into()),
+            not_after_ms: Some(99),
             tag: Bytes::from_static(b"\x01"),
         };
         let tries = Tries { attempts: 3, first_failure_ms: 77 };
@@ -183,6 +193,8 @@ mod tests {
             auth: Vec::new(),
             covers: vec![0, 1],
             lanes: vec!["planted".into()],
+            quota: Some("planted".into()),
+            not_after_ms: Some(99),
             tag: Bytes::from_static(b"planted"),
         };
         let tries = Tries { attempts: 3, first_failure_ms: 77 };

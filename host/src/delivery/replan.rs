@@ -5,9 +5,12 @@ use super::attempt::{Attempts, Work, positions};
 use super::end::{End, NewStored};
 use super::payload::Payload;
 use super::retry::Tries;
+use super::runtime::filtered_note;
+use crate::event::Event;
 use crate::plugin::fault::PluginFault;
 use crate::plugin::plan::Fate;
 use crate::queue::{Death, Delivery, Outcome};
+use crate::transformation::Routing;
 
 impl Attempts {
     /// Plans the two halves of a refused request again, for that request only.
@@ -31,9 +34,11 @@ impl Attempts {
         key: Option<&str>,
         tries: Tries,
     ) -> (Vec<Work>, End) {
-        let events = covers.iter().map(|at| deliveries[*at].event.clone()).collect();
+        let (covers, events, mut end) = self.transformed(deliveries, covers);
+        if covers.is_empty() {
+            return (Vec::new(), end);
+        }
         let planned = self.guests.plan(&self.guest, (self.now)(), events).await;
-        let mut end = End::default();
         let mut spoken_of = vec![false; covers.len()];
         for (position, fate) in planned.fates {
             spoken_of[position as usize] = true;
@@ -68,6 +73,32 @@ impl Attempts {
         (works, end)
     }
 
+    /// Those of the deliveries that the rules let go, in the form that they are planned in, and the end of
+    /// the others.
+    fn transformed(&self, deliveries: &[Delivery], covers: &[usize]) -> (Vec<usize>, Vec<Event>, End) {
+        let kinds = &self.guest.revision.manifest().kinds;
+        let (mut goes, mut events, mut end) = (Vec::new(), Vec::new(), End::default());
+        for at in covers.iter().copied() {
+            match self.active.destination.transformation.apply(kinds, &deliveries[at].event) {
+                Routing::Goes(event) => {
+                    goes.push(at);
+                    events.push(event);
+                }
+                Routing::Filtered(rule) => {
+                    end.notes.push((vec![at], filtered_note((self.now)(), &rule)));
+                    end.parts.push((at, Outcome::Filtered { reason: rule.into_owned() }));
+                }
+                Routing::Refused(why) => end.join(self.refused(deliveries, at, why)),
+            }
+        }
+        (goes, events, end)
+    }
+
+    /// The end of an event that cannot be transformed within bounds.
+    pub fn refused(&self, deliveries: &[Delivery], at: usize, why: &str) -> End {
+        self.planned_dead(deliveries, at, "transformation", why.to_string())
+    }
+
     /// The end of an event that gets no request.
     pub fn fate(&self, deliveries: &[Delivery], at: usize, fate: Fate) -> End {
         match fate {
@@ -97,7 +128,7 @@ impl Attempts {
         tracing::warn!(destination = %self.active.destination.id, plugin = %self.active.destination.plugin,
             message_id = %deliveries[at].event.message_id, %fault, "the plugin failed at an event");
         let end = self.planned_dead(deliveries, at, "plugin_fault", fault.to_string());
-        End { exhausted: u32::from(fault.is_exhaustion()), ..end }
+        End { failed: u32::from(fault.is_exhaustion()), ..end }
     }
 
     fn planned_dead(&self, deliveries: &[Delivery], at: usize, why: &str, detail: String) -> End {

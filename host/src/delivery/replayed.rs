@@ -4,29 +4,18 @@
 use super::attempt::{Attempts, Work};
 use super::end::End;
 use super::retry::Tries;
-use super::runtime::filtered_note;
-use crate::queue::{Delivery, Outcome};
-use crate::transformation::{self, Routing};
+use crate::queue::Delivery;
 
 /// Plans all requests of the deliveries; what the rules filter ends filtered.
 pub async fn plan(attempts: &Attempts, deliveries: &[Delivery], tries: Tries) -> (Vec<Work>, End) {
     let manifest = attempts.guest.revision.manifest();
     let events_max = attempts.active.destination.delivery.batch_events_max.min(manifest.batch.events_max as usize);
     let bytes_max = manifest.batch.bytes_max as usize;
+    let all: Vec<usize> = (0..deliveries.len()).collect();
     let mut end = End::default();
-    let mut goes = Vec::with_capacity(deliveries.len());
-    for (at, delivery) in deliveries.iter().enumerate() {
-        match transformation::route(&attempts.active.destination, &manifest.kinds, &delivery.event) {
-            Routing::Goes => goes.push(at),
-            Routing::Filtered(rule) => {
-                end.parts.push((at, Outcome::Filtered { reason: rule.to_string() }));
-                end.notes.push((vec![at], filtered_note((attempts.now)(), rule)));
-            }
-        }
-    }
     let mut works = Vec::new();
     let json_bytes = |at: usize| deliveries[at].event.json.len();
-    for covers in batches(&goes, json_bytes, events_max.max(1), bytes_max) {
+    for covers in batches(&all, json_bytes, events_max.max(1), bytes_max) {
         let (planned, planned_end) = attempts.plan_again(deliveries, &covers, None, tries).await;
         works.extend(planned);
         end.join(planned_end);

@@ -96,7 +96,8 @@ fn renewed_in_ms(headers: &[(String, String)], now_ms: u64) -> Option<u64> {
     }
 }
 
-fn header<'h>(headers: &'h [(String, String)], name: &str) -> Option<&'h str> {
+/// The first header of that name.
+pub fn header<'h>(headers: &'h [(String, String)], name: &str) -> Option<&'h str> {
     headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::active::Active;
 use super::attempt::{Attempts, Health, Pause, Work};
@@ -20,11 +20,13 @@ use super::guest::{Guests, Planned};
 use super::lanes::{self, Group, Lanes};
 use super::limiter::Limiter;
 use super::live::{Live, Step};
+use super::quotas::Quotas;
 use crate::clock::Clock;
 use crate::config::DeliveryLimits;
+use crate::event::Event;
 use crate::plugin::manifest::Order;
 use crate::queue::{Delivery, Feed, Note, Outcome, Settler, StoreError};
-use crate::transformation::{self, Routing};
+use crate::transformation::Routing;
 
 /// JSON bytes of one batch: what a guest of 64 MiB holds several times over.
 const BATCH_BYTES_MAX: usize = 4 << 20;
@@ -76,6 +78,7 @@ pub struct Runtime {
     limits: DeliveryLimits,
     tasks: JoinSet<TaskEnd>,
     lanes: Arc<Mutex<Lanes>>,
+    quotas: Arc<Mutex<Quotas>>,
     planning: bool,
     breaker: Breaker,
     not_before_ms: u64,
@@ -100,7 +103,7 @@ enum Taken {
 
 /// What woke the loop.
 enum Wake {
-    Task(TaskEnd),
+    Task(Result<TaskEnd, JoinError>),
     Look,
     Stop,
 }
@@ -119,7 +122,8 @@ impl Runtime {
         Runtime {
             shared,
             settler: feed.settler(),
-            lanes: Arc::new(Mutex::new(Lanes::new(feed.lanes()))),
+            lanes: Arc::new(Mutex::new(Lanes::new(feed.standing()))),
+            quotas: Arc::default(),
             feed,
             active,
             stop,
@@ -139,11 +143,17 @@ impl Runtime {
     pub async fn run(mut self, grace: Duration) -> Result<(), StoreError> {
         while !*self.stop.borrow_and_update() {
             self.take_up_active();
+            self.take_up_erased();
             self.take_due().await?;
             let taken = self.take_new().await?;
             self.show_status();
             match self.wake(taken).await {
-                Wake::Task(task) => self.task_ended(task).await?,
+                Wake::Task(task) => {
+                    self.task_ended(task).await?;
+                    while let Some(task) = self.tasks.try_join_next() {
+                        self.task_ended(task).await?;
+                    }
+                }
                 Wake::Look => {}
                 Wake::Stop => break,
             }
@@ -178,6 +188,15 @@ impl Runtime {
         }
     }
 
+    /// Requests that an erasing removed leave their lanes: nothing that comes has to wait for them.
+    fn take_up_erased(&mut self) {
+        let erased = self.feed.erased();
+        if !erased.is_empty() {
+            let mut lanes = self.lock_lanes();
+            erased.into_iter().for_each(|id| lanes.leave(id));
+        }
+    }
+
     /// Waits for something to do.
     async fn wake(&mut self, taken: Taken) -> Wake {
         let timer_ms = self.next_timer_ms();
@@ -192,14 +211,7 @@ impl Runtime {
             }
         };
         tokio::select! {
-            Some(task) = self.tasks.join_next(), if !self.tasks.is_empty() => match task {
-                Ok(task) => Wake::Task(task),
-                Err(error) => {
-                    // The deliveries of that task are handed out again at the next start.
-                    tracing::error!(destination = %self.active.borrow().destination.id, %error, "a delivery task failed");
-                    Wake::Look
-                }
-            },
+            Some(task) = self.tasks.join_next(), if !self.tasks.is_empty() => Wake::Task(task),
             () = self.feed.changed(taken == Taken::Left) => Wake::Look,
             () = timer => Wake::Look,
             Ok(()) = self.active.changed() => { self.active.mark_changed(); Wake::Look },
@@ -232,7 +244,7 @@ impl Runtime {
     fn allows(&self, now_ms: u64) -> Option<Allows> {
         match (&self.pause, self.breaker.allows(now_ms)) {
             (Some(Pause::Plugin(_)), _) => None,
-            (Some(Pause::Credentials(_)), Allows::All) => Some(Allows::Probe),
+            (Some(Pause::UntilOneWorks(_)), Allows::All) => Some(Allows::Probe),
             (_, allows) => Some(allows),
         }
     }
@@ -260,7 +272,7 @@ impl Runtime {
         }
         for (stored, deliveries) in self.feed.due(now_ms, max).await? {
             let carried = carry_stored(attempts.clone(), stored, deliveries);
-            self.tasks.spawn(async move { TaskEnd::Carried(Box::new(carried.await)) });
+            self.tasks.spawn(Box::pin(async move { TaskEnd::Carried(Box::new(carried.await)) }));
         }
         Ok(())
     }
@@ -296,41 +308,53 @@ impl Runtime {
         };
         let bytes_max = BATCH_BYTES_MAX.min(batch.bytes_max as usize);
         let deliveries = self.feed.next(events_max, bytes_max).await?;
-        let deliveries = self.route(&attempts, deliveries).await?;
+        let (deliveries, events) = self.route(&attempts, deliveries).await?;
         if deliveries.is_empty() {
             return Ok(Taken::All);
         }
         self.planning = true;
         self.tasks.spawn(async move {
-            let events = deliveries.iter().map(|delivery| delivery.event.clone()).collect();
             let planned = attempts.guests.plan(&attempts.guest, (attempts.now)(), events).await;
             TaskEnd::Planned(Box::new((attempts, deliveries, planned)))
         });
         Ok(Taken::All)
     }
 
-    /// Settles what the rules filter; the rest goes on.
-    async fn route(&mut self, attempts: &Attempts, deliveries: Vec<Delivery>) -> Result<Vec<Delivery>, StoreError> {
+    /// Settles what the rules filter; the rest goes on, with its events in the form that they are planned in.
+    /// The deliveries keep theirs: what is stored and shown of an event is what came.
+    async fn route(
+        &mut self,
+        attempts: &Attempts,
+        deliveries: Vec<Delivery>,
+    ) -> Result<(Vec<Delivery>, Vec<Event>), StoreError> {
         let kinds = &attempts.guest.revision.manifest().kinds;
         let mut goes = Vec::with_capacity(deliveries.len());
+        let mut events = Vec::with_capacity(deliveries.len());
         let mut filtered = Vec::new();
         let mut end = End::default();
         for delivery in deliveries {
-            match transformation::route(&attempts.active.destination, kinds, &delivery.event) {
-                Routing::Goes => goes.push(delivery),
+            match attempts.active.destination.transformation.apply(kinds, &delivery.event) {
+                Routing::Goes(event) => {
+                    goes.push(delivery);
+                    events.push(event);
+                }
                 Routing::Filtered(rule) => {
                     let at = filtered.len();
-                    self.shared.live.tell(|| filtered_step(attempts, &delivery, rule));
-                    end.parts.push((at, Outcome::Filtered { reason: rule.to_string() }));
-                    end.notes.push((vec![at], filtered_note((self.shared.now)(), rule)));
+                    self.shared.live.tell(|| filtered_step(attempts, &delivery, &rule));
+                    end.notes.push((vec![at], filtered_note((self.shared.now)(), &rule)));
+                    end.parts.push((at, Outcome::Filtered { reason: rule.into_owned() }));
                     filtered.push(delivery);
+                }
+                Routing::Refused(why) => {
+                    filtered.push(delivery);
+                    end.join(attempts.refused(&filtered, filtered.len() - 1, why));
                 }
             }
         }
         if !filtered.is_empty() {
             self.settle(Origin::First, &filtered, end).await?;
         }
-        Ok(goes)
+        Ok((goes, events))
     }
 
     /// What attempts need now, or None while the destination cannot work.
@@ -347,19 +371,25 @@ impl Runtime {
             guests: self.shared.guests.clone(),
             limiter: self.limiter.clone(),
             lanes: self.lanes.clone(),
+            quotas: self.quotas.clone(),
             now: self.shared.now.clone(),
             live: self.shared.live.clone(),
         }))
     }
 
-    async fn task_ended(&mut self, task: TaskEnd) -> Result<(), StoreError> {
+    async fn task_ended(&mut self, task: Result<TaskEnd, JoinError>) -> Result<(), StoreError> {
         match task {
-            TaskEnd::Planned(planned) => {
+            // The deliveries of that task are handed out again at the next start.
+            Err(error) => {
+                tracing::error!(destination = %self.active.borrow().destination.id, %error, "a delivery task failed");
+                Ok(())
+            }
+            Ok(TaskEnd::Planned(planned)) => {
                 self.planning = false;
                 let (attempts, deliveries, planned) = *planned;
                 self.launch(attempts, deliveries, planned).await
             }
-            TaskEnd::Carried(mut carried) => {
+            Ok(TaskEnd::Carried(mut carried)) => {
                 self.take_health(std::mem::take(&mut carried.health));
                 self.settle_carried(*carried).await
             }
@@ -369,11 +399,6 @@ impl Runtime {
     /// Hands the settlement of what was carried over, and only then lets those go, or be stored, that
     /// wait in its lanes: so they are stored behind it.
     async fn settle_carried(&mut self, carried: Carried) -> Result<(), StoreError> {
-        {
-            let mut lanes = self.lock_lanes();
-            lanes.leave(&carried.stood);
-            carried.end.stored.iter().for_each(|stored| lanes.enter(&stored.lanes));
-        }
         self.settle(carried.origin, &carried.deliveries, carried.end).await?;
         drop(carried.turns);
         Ok(())
@@ -391,6 +416,7 @@ impl Runtime {
         planned: Planned,
     ) -> Result<(), StoreError> {
         self.shared.live.tell(|| planned_step(&attempts, &deliveries, &planned));
+        let hopeless = planned.is_hopeless();
         let mut ended = Vec::new();
         let mut end = End::default();
         for (position, fate) in planned.fates {
@@ -400,6 +426,9 @@ impl Runtime {
         for (position, fault) in planned.faults {
             end.join(shifted(attempts.fault(&deliveries, position as usize, &fault), position as usize, ended.len()));
             ended.push(deliveries[position as usize].clone());
+        }
+        if hopeless {
+            end.failed = ended.len() as u32;
         }
         if !ended.is_empty() {
             self.settle(Origin::First, &ended, end).await?;
@@ -416,7 +445,7 @@ impl Runtime {
             let start = |request| self.start(&attempts, together, &own, Work::new(request));
             let starts: Vec<Start> = group.requests.into_iter().map(start).collect();
             let carried = carry(attempts.clone(), Origin::First, own, starts, End::default());
-            self.tasks.spawn(async move { TaskEnd::Carried(Box::new(carried.await)) });
+            self.tasks.spawn(Box::pin(async move { TaskEnd::Carried(Box::new(carried.await)) }));
         }
         Ok(())
     }
@@ -465,7 +494,7 @@ impl Runtime {
             if self.pause.is_none() {
                 let destination = self.active.borrow().destination.id.clone();
                 match &pause {
-                    Pause::Credentials(why) => tracing::warn!(%destination, %why,
+                    Pause::UntilOneWorks(why) => tracing::warn!(%destination, %why,
                         "paused: stored requests are tried as they fall due, and the first that works resumes it"),
                     Pause::Plugin(why) => tracing::warn!(%destination, %why,
                         "paused by its plugin until it is resumed: `switchyard resume {destination}`"),
@@ -476,9 +505,10 @@ impl Runtime {
     }
 
     async fn settle(&mut self, origin: Origin, deliveries: &[Delivery], end: End) -> Result<(), StoreError> {
-        self.take_health(Health { failed: end.exhausted, ..Health::default() });
+        self.take_health(Health { failed: end.failed, ..Health::default() });
         let feed = &mut self.feed;
         let settlement = end::settlement(origin, deliveries, end, || feed.new_request_id());
+        self.lock_lanes().follow(&settlement);
         self.settler.settle(settlement).await
     }
 
@@ -489,7 +519,7 @@ impl Runtime {
             ("paused", active.pause_reason())
         } else if let Some(trouble) = &active.trouble {
             ("waiting for the plugin", trouble.clone())
-        } else if let Some(Pause::Credentials(why) | Pause::Plugin(why)) = &self.pause {
+        } else if let Some(Pause::UntilOneWorks(why) | Pause::Plugin(why)) = &self.pause {
             ("paused", why.clone())
         } else if self.breaker.is_open() {
             ("failing", format!("{} attempts failed in a row", self.breaker.failures_in_a_row()))
@@ -525,6 +555,16 @@ fn shifted(mut end: End, from: usize, to: usize) -> End {
     end
 }
 
+/// What is said of an event that a rule kept back.
+fn by_rule(rule: &str) -> String {
+    match rule.split_once(": ") {
+        Some(("rule", name)) => format!("by the rule {name}"),
+        Some(("pipeline rule", name)) => format!("by the pipeline's rule {name}"),
+        Some(("consent", purpose)) => format!("for lack of consent to {purpose}"),
+        _ => format!("by the rule {rule}"),
+    }
+}
+
 /// What the story of a delivery that a rule filtered says.
 pub(super) fn filtered_note(now_ms: u64, rule: &str) -> Note {
     Note {
@@ -534,7 +574,7 @@ pub(super) fn filtered_note(now_ms: u64, rule: &str) -> Note {
         request: String::new(),
         status: 0,
         took_ms: 0,
-        detail: format!("by the rule {rule}"),
+        detail: by_rule(rule),
     }
 }
 
@@ -547,7 +587,7 @@ fn filtered_step(attempts: &Attempts, delivery: &Delivery, rule: &str) -> Step {
         request: String::new(),
         status: 0,
         took_ms: 0,
-        detail: format!("by the rule {rule}"),
+        detail: by_rule(rule),
     }
 }
 

@@ -4,6 +4,8 @@
 use super::attempt::{Attempts, Work, positions};
 use super::end::End;
 use super::live::Step;
+use super::retry;
+use crate::plugin::check::cut;
 use crate::plugin::plan::Request;
 use crate::queue::{Death, Delivery, Note, Outcome};
 use crate::send::client::Answer;
@@ -104,6 +106,16 @@ impl Attempts {
     pub(super) fn revision(&self) -> String {
         self.guest.revision.digest().to_string()
     }
+}
+
+/// Bytes of the place that a redirect names that are shown.
+const LOCATION_SHOWN_BYTES: usize = 200;
+
+/// What a redirect says of the address.
+pub(super) fn moved(answer: &Answer) -> String {
+    let mut location = retry::header(&answer.headers, "location").unwrap_or("another place").to_string();
+    cut(&mut location, LOCATION_SHOWN_BYTES);
+    format!("the vendor answered {} and names {location}: check the address", answer.status)
 }
 
 /// An answer in one line.

@@ -13,6 +13,8 @@ pub enum Reading {
     Retry,
     /// The credential is no longer good.
     AuthExpired,
+    /// The vendor is not at this address: nothing is lost until somebody looks.
+    Moved,
     /// The request is too large, or one event spoils it: halve it.
     Split,
     /// The vendor does not want it.
@@ -24,6 +26,7 @@ pub fn by_status(status: u16, covers_len: usize) -> Reading {
     match status {
         200..=299 => Reading::Delivered,
         408 | 425 | 429 | 500..=599 => Reading::Retry,
+        300..=399 => Reading::Moved,
         401 | 403 => Reading::AuthExpired,
         400 | 413 if covers_len > 1 => Reading::Split,
         _ => Reading::Refused,
@@ -48,7 +51,10 @@ mod tests {
         };
         check(200, 1, Reading::Delivered);
         check(204, 9, Reading::Delivered);
-        check(301, 1, Reading::Refused);
+        check(299, 1, Reading::Delivered);
+        check(300, 1, Reading::Moved);
+        check(301, 2, Reading::Moved);
+        check(399, 1, Reading::Moved);
         check(400, 1, Reading::Refused);
         check(400, 2, Reading::Split);
         check(401, 2, Reading::AuthExpired);

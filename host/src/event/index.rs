@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-/// The layout of wit/0.1.0/index.md.
+/// The layout of wit/1.0.0/index.md.
 pub const LAYOUT: u8 = 1;
 /// Bytes before the first entry.
 pub const HEADER_BYTES: usize = 16;
@@ -196,6 +196,17 @@ impl<'a> Value<'a> {
     /// Its bytes in the JSON, a string's quotes included.
     pub fn raw(&self) -> &'a [u8] {
         self.view.json.get(self.entry.start as usize..self.entry.end as usize).unwrap_or(&[])
+    }
+
+    /// Its entry and those of all it contains, as they stand in the index.
+    pub(crate) fn entries(&self) -> &'a [u8] {
+        let entries = self.number as usize * ENTRY_BYTES..self.entry.next as usize * ENTRY_BYTES;
+        self.view.entries.get(entries).unwrap_or(&[])
+    }
+
+    /// No values, as inside a scalar.
+    pub(crate) fn none(&self) -> Children<'a> {
+        Children { view: self.view, next: self.entry.next, behind: self.entry.next }
     }
 
     /// This value and its siblings up to `last`, with all they contain.

@@ -2,7 +2,7 @@
 //!
 //! An event's JSON is canonical (no white space between values, unique keys, valid UTF-8, no lone
 //! surrogates, no NaN) and its index says where each value stands in it, in the layout of
-//! wit/0.1.0/index.md. [`scan`] makes both in one pass; nobody parses after that.
+//! wit/1.0.0/index.md. [`scan`] makes both in one pass; nobody parses after that.
 
 pub mod index;
 pub mod scan;
@@ -120,9 +120,14 @@ pub struct Event {
 }
 
 impl Event {
+    /// Looks at it through its index.
+    pub fn view(&self) -> index::View<'_> {
+        index::View::new(&self.json, &self.index)
+    }
+
     /// What a person calls it: its kind, and its name when it has one.
     pub fn title(&self) -> String {
-        let view = index::View::new(&self.json, &self.index);
+        let view = self.view();
         let name = if self.kind == EventKind::Track { "event" } else { "name" };
         match view.get(&[name]).and_then(|value| value.as_str()) {
             Some(name) => format!("{} {name}", self.kind),

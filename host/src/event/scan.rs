@@ -203,18 +203,37 @@ pub fn canonical(json: &[u8], bounds: &Bounds) -> Result<Canonical, ScanError> {
 /// # Errors
 /// Where the bytes are no JSON, or were not written by this crate: the stored bytes are damaged.
 pub fn index_canonical(json: &Bytes) -> Result<Bytes, ScanError> {
-    // Real events take 1.5 bytes of index a byte; growing a list costs more than the scan.
-    let mut index = Vec::with_capacity(ENTRY_BYTES + json.len() * 2);
-    index.extend_from_slice(&header(0));
-    let (mut scanner, mut copy) = (Scanner::default(), Vec::new());
-    let mut pass = scanner.pass(Input::new(json), &Bounds::STORED, &mut copy, &mut index);
-    let end = pass.run(0)?;
-    let copied_whole = pass.copied == 0;
-    if !copied_whole || !scanner.dropped.is_empty() || end < json.len() {
-        return Err(ScanError { at: end, reason: Reason::NotCanonical });
+    Ok(Bytes::copy_from_slice(Indexer::default().index(json)?))
+}
+
+/// Makes the indexes of stored events one after the other, in memory that is kept.
+#[derive(Default)]
+pub struct Indexer {
+    scanner: Scanner,
+    copy: Vec<u8>,
+    index: Vec<u8>,
+}
+
+impl Indexer {
+    /// The index of one event; see [`index_canonical`].
+    ///
+    /// # Errors
+    /// Where the stored bytes are damaged.
+    pub fn index(&mut self, json: &[u8]) -> Result<&[u8], ScanError> {
+        self.copy.clear();
+        self.index.clear();
+        // Real events take 1.5 bytes of index a byte; growing a list costs more than the scan.
+        self.index.reserve(ENTRY_BYTES + json.len() * 2);
+        self.index.extend_from_slice(&header(0));
+        let mut pass = self.scanner.pass(Input::new(json), &Bounds::STORED, &mut self.copy, &mut self.index);
+        let end = pass.run(0)?;
+        let copied_whole = pass.copied == 0;
+        if !copied_whole || !self.scanner.dropped.is_empty() || end < json.len() {
+            return Err(ScanError { at: end, reason: Reason::NotCanonical });
+        }
+        seal(&mut self.index);
+        Ok(&self.index)
     }
-    seal(&mut index);
-    Ok(Bytes::from(index))
 }
 
 fn expect_end(json: &[u8], end: usize) -> Result<(), ScanError> {

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::answer::IngestError;
-use super::rate::Bucket;
 use crate::clock::Clock;
 use crate::config::{Config, IngestLimits, Pipeline, Validation, ViolationAction};
 use crate::delivery::live::Live;
 use crate::event::MessageId;
 use crate::queue::{EventStore, PipelineId};
+use crate::rate::Rate;
+use crate::transformation::{Part, Policy};
 use crate::validate::rules::SourceRules;
 use crate::validate::tracking_plan::{Action, Entry, TrackingPlan};
 
@@ -37,14 +38,16 @@ pub struct Source {
     pub enabled: bool,
     /// What is asked of its events.
     pub rules: Arc<SourceRules>,
+    /// What becomes of personal data in them before they are stored.
+    pub storage_policy: Arc<Policy>,
     /// Events and bytes that it may send a second.
     limits: Mutex<RateLimits>,
 }
 
 #[derive(Debug)]
 struct RateLimits {
-    events: Option<Bucket>,
-    bytes: Option<Bucket>,
+    events: Option<Rate>,
+    bytes: Option<Rate>,
 }
 
 impl Source {
@@ -53,23 +56,22 @@ impl Source {
     /// # Errors
     /// `RateLimited` with the whole seconds until it may.
     pub(super) fn admit(&self, now_ms: u64) -> Result<(), IngestError> {
-        let mut limits = self.limits.lock().expect("nobody panics while holding the buckets");
-        let RateLimits { events, bytes } = &mut *limits;
-        let waits = [events, bytes].into_iter().flatten().filter_map(|bucket| bucket.admit(now_ms).err());
-        match waits.max() {
-            Some(seconds) => Err(IngestError::RateLimited { seconds }),
-            None => Ok(()),
+        let limits = self.limits.lock().expect("nobody panics while holding the limits");
+        let waits_ms = [&limits.events, &limits.bytes].into_iter().flatten().map(|rate| rate.wait_ms(now_ms));
+        match waits_ms.max().unwrap_or(0) {
+            0 => Ok(()),
+            wait_ms => Err(IngestError::RateLimited { seconds: wait_ms.div_ceil(1_000) }),
         }
     }
 
     /// Pays for what came in.
     pub(super) fn pay(&self, events: u64, bytes: u64, now_ms: u64) {
-        let mut limits = self.limits.lock().expect("nobody panics while holding the buckets");
-        if let Some(bucket) = &mut limits.events {
-            bucket.pay(events, now_ms);
+        let mut limits = self.limits.lock().expect("nobody panics while holding the limits");
+        if let Some(rate) = &mut limits.events {
+            rate.pay(events, now_ms);
         }
-        if let Some(bucket) = &mut limits.bytes {
-            bucket.pay(bytes, now_ms);
+        if let Some(rate) = &mut limits.bytes {
+            rate.pay(bytes, now_ms);
         }
     }
 }
@@ -82,17 +84,20 @@ pub struct Keys {
 
 impl Keys {
     /// The keys of a configuration.
-    pub fn of(config: &Config, now_ms: u64) -> Keys {
+    pub fn of(config: &Config) -> Keys {
         let mut sources = HashMap::new();
         for pipeline in &config.pipelines {
             let rules = Arc::new(rules_of(pipeline));
+            // The configuration was checked: its policy is good.
+            let storage_policy = Arc::new(Policy::new(&pipeline.pii, Part::BeforeStorage).unwrap_or_default());
             for key in &pipeline.write_keys {
-                let bucket = |per_second: Option<u64>| per_second.map(|rate| Bucket::new(rate, now_ms));
-                let limits = RateLimits { events: bucket(key.events_per_second), bytes: bucket(key.bytes_per_second) };
+                let rate = |per_second: Option<u64>| per_second.map(|count| Rate::new(count as f64));
+                let limits = RateLimits { events: rate(key.events_per_second), bytes: rate(key.bytes_per_second) };
                 let source = Source {
                     pipeline: pipeline.id.clone(),
                     enabled: key.enabled,
                     rules: rules.clone(),
+                    storage_policy: storage_policy.clone(),
                     limits: Mutex::new(limits),
                 };
                 sources.insert(key.key.clone(), Arc::new(source));
@@ -188,7 +193,7 @@ impl Gate {
         Gate {
             store,
             live,
-            keys: RwLock::new(Arc::new(Keys::of(config, now()))),
+            keys: RwLock::new(Arc::new(Keys::of(config))),
             counters: Mutex::default(),
             rejected: Mutex::default(),
             bodies: Arc::new(Semaphore::new(config.ingest.bodies_bytes_max / PIECE_BYTES)),

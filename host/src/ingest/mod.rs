@@ -12,7 +12,6 @@ mod body;
 mod client_ip;
 mod forms;
 mod gate;
-mod rate;
 mod routes;
 mod settle;
 

@@ -9,6 +9,7 @@ use super::gate::{Gate, Rejected, Source};
 use crate::delivery::live::Step;
 use crate::event::{Event, MessageId};
 use crate::queue::{Appended, NewEvent, PipelineId};
+use crate::transformation::Exhausted;
 use crate::validate::rules::{Applied, SourceRules};
 use crate::validate::{Checked, Rejection};
 
@@ -83,10 +84,18 @@ pub(super) async fn settle(
     let mut events = Vec::with_capacity(checked.accepted.len());
     for (at, event) in checked.accepted.into_iter().enumerate() {
         match sources.of(applied.kept[at]) {
-            Some(source) => {
-                *by_pipeline.entry(source.pipeline.clone()).or_default() += 1;
-                events.push(NewEvent { pipeline: source.pipeline.clone(), event });
-            }
+            Some(source) => match source.storage_policy.stored(&event) {
+                Ok(event) => {
+                    *by_pipeline.entry(source.pipeline.clone()).or_default() += 1;
+                    events.push(NewEvent { pipeline: source.pipeline.clone(), event });
+                }
+                Err(Exhausted) => rejected.push(Rejection {
+                    index: places[at],
+                    message_id: Some(event.message_id.to_string()),
+                    code: "pii_policy",
+                    message: "the policy on personal data takes more work than one event may be".to_string(),
+                }),
+            },
             None => rejected.push(Rejection {
                 index: places[at],
                 message_id: Some(event.message_id.to_string()),

@@ -8,12 +8,16 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::fault::PluginFault;
 use super::host::PluginHost;
 use super::instance::Instance;
 use super::run::{Guest, read_events};
+use crate::event::index::View;
+use crate::event::scan::index_canonical;
+use crate::event::{Event, MessageId};
 
 /// What the author gave.
 #[derive(Clone, Debug)]
@@ -22,7 +26,7 @@ pub struct BenchArguments {
     pub plugin: PathBuf,
     /// Settings as JSON, secrets with their values.
     pub settings: PathBuf,
-    /// One event a line; they are repeated to fill batches.
+    /// One event a line; they are repeated to fill batches, each time with another messageId.
     pub events: PathBuf,
     /// The time of the calls, milliseconds since 1970.
     pub now_ms: u64,
@@ -49,6 +53,20 @@ impl Measured {
     }
 }
 
+/// The event at a place of a batch that the events are repeated to fill: an event of its own, since a
+/// plugin may take two with one messageId for one.
+fn repeated(events: &[Event], number: usize) -> Event {
+    let (event, round) = (&events[number % events.len()], number / events.len());
+    let message_id = View::new(&event.json, &event.index).get(&["messageId"]);
+    let Some(quoted) = message_id.filter(|_| round > 0).and_then(|id| id.raw_str()) else { return event.clone() };
+    // Slices of the same text: where the id ends is the difference of their addresses.
+    let end = quoted.as_ptr() as usize + quoted.len() - event.json.as_ptr() as usize;
+    let json = Bytes::from([&event.json[..end], format!("-{round}").as_bytes(), &event.json[end..]].concat());
+    let index = index_canonical(&json).expect("an id that is longer leaves the JSON canonical");
+    let message_id = MessageId::from(&*format!("{}-{round}", event.message_id));
+    Event { message_id, json, index, ..event.clone() }
+}
+
 /// Measures, and prints one JSON object.
 pub fn bench(host: &PluginHost, arguments: &BenchArguments, out: &mut dyn Write) -> anyhow::Result<()> {
     let bar = indicatif::ProgressBar::new(u64::from(ROUNDS)).with_message("measuring");
@@ -65,7 +83,7 @@ pub fn figures(host: &PluginHost, arguments: &BenchArguments, done: &mut dyn FnM
     anyhow::ensure!(arguments.batch > 0 && arguments.seconds > 0.0, "batch and seconds must be more than 0");
     let guest = Guest::load(host, &arguments.plugin, &arguments.settings)?;
     let (events, lines) = read_events(&arguments.events, arguments.now_ms)?;
-    let batch: Vec<_> = events.iter().cycle().take(arguments.batch).cloned().collect();
+    let batch: Vec<_> = (0..arguments.batch).map(|number| repeated(&events, number)).collect();
     let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).cycle().take(arguments.batch).collect();
     let mut instance = Instance::start(&guest.revision, &guest.settings, None)?;
     let mut fresh = || guest.revision.plan(&guest.settings, arguments.now_ms, &batch).map(drop);
@@ -132,4 +150,24 @@ fn measure(
 fn thread_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::validate::event_from_line;
+
+    #[test]
+    fn a_repeated_event_is_another_one() {
+        let line = |id: &str| format!(r#"{{"type":"track","event":"x","messageId":"{id}","timestamp":"2026-01-05"}}"#);
+        let events = [line("m\\n"), line("o")].map(|line| event_from_line(line.as_bytes(), "line", 0).unwrap());
+        let batch: Vec<Event> = (0..5).map(|number| repeated(&events, number)).collect();
+        let ids: Vec<&str> = batch.iter().map(|event| event.message_id.as_str()).collect();
+        assert_eq!(ids, ["m\n", "o", "m\n-1", "o-1", "m\n-2"]);
+        for event in &batch {
+            let in_json = View::new(&event.json, &event.index).get(&["messageId"]).unwrap();
+            assert_eq!(in_json.as_str().as_deref(), Some(event.message_id.as_str()));
+            assert_eq!(event.index, index_canonical(&event.json).unwrap());
+        }
+    }
 }

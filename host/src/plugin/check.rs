@@ -80,7 +80,7 @@ pub fn check_judgement(mut judgement: Judgement, covers: &[u32], limits: &Limits
         if !judged.insert(*event) {
             return Err(BadPlan::TwoFates { event: *event });
         }
-        if let Verdict::Skip(reason) | Verdict::Reject(reason) = verdict {
+        if let Verdict::Skip(reason) | Verdict::Reject(reason) | Verdict::Warned(reason) = verdict {
             cut(reason, limits.text_bytes_max);
         }
     }
@@ -122,6 +122,7 @@ fn check_request(number: usize, request: &Request, limits: &Limits) -> Result<()
     for lane in &request.lanes {
         bounded("lane", lane.len(), limits.name_bytes_max)?;
     }
+    bounded("quota", request.quota.as_ref().map_or(0, String::len), limits.name_bytes_max)?;
     bounded("tag", request.tag.len(), limits.tag_bytes_max)?;
     bounded("URL", request.url.len(), limits.url_bytes_max)?;
     check_count("headers", request.headers.len(), limits.headers_max)?;

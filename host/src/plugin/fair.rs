@@ -5,9 +5,9 @@
 //! - A destination gets no second call while another one, which has none, waits and may have it.
 //! - Among those that wait the one that used the least guest time lately comes first. Time that was
 //!   used while nobody else wanted it is forgotten: whoever comes anew starts where the others are.
-//! - A destination whose calls run into their deadline rests after each, the longer the more of them
-//!   came in a row; it comes after all others, though not never; and all such destinations together
-//!   never have more than half of the threads.
+//! - A destination whose calls run into their deadline is not trusted for a while: its calls run aside,
+//!   on threads that nobody else needs, and it rests after each deadline, the longer the more of them
+//!   came in a row.
 //! - What one destination queues is taken in the order in which it came.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -20,11 +20,9 @@ use crate::queue::DestinationId;
 const CLEAN_CALLS: u32 = 16;
 
 /// After a deadline a destination rests for as long as the call took, times the deadlines in a row, at
-/// most so many: then it uses a ninth of one core.
-const REST_FACTOR_MAX: u32 = 8;
-
-/// So many others are taken before one destination that is not trusted, which waits, too.
-const OTHERS_FIRST: u32 = 8;
+/// most so many: then it uses a thirtieth of one core. Halving a batch down to one event that hangs
+/// takes seven deadlines, seldom in a row.
+const REST_FACTOR_MAX: u32 = 32;
 
 /// Destinations without a call that are remembered. More than a daemon has; beyond it they are
 /// forgotten, with what they used.
@@ -39,16 +37,21 @@ pub enum Conduct {
     OutOfTime,
 }
 
+/// The threads that a call may run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Those of the destinations that are trusted.
+    Main,
+    /// Those of the others.
+    Aside,
+}
+
 /// The jobs that wait, and who uses how much.
 #[derive(Debug)]
 pub struct Fair<J> {
     shares: BTreeMap<DestinationId, Share<J>>,
     /// The guest time that everyone who wants some has had.
     floor: Duration,
-    untrusted_running: usize,
-    untrusted_max: usize,
-    /// Jobs taken since the last one of a destination that is not trusted.
-    others_taken: u32,
 }
 
 #[derive(Debug)]
@@ -68,7 +71,6 @@ struct Share<J> {
 #[must_use]
 pub struct Ticket {
     destination: DestinationId,
-    untrusted: bool,
 }
 
 /// What to do next.
@@ -82,20 +84,15 @@ pub enum Next<J> {
     Nothing,
 }
 
-impl<J> Fair<J> {
-    /// For so many threads.
-    pub fn new(threads: usize) -> Fair<J> {
-        Fair {
-            shares: BTreeMap::new(),
-            floor: Duration::ZERO,
-            untrusted_running: 0,
-            untrusted_max: threads / 2,
-            others_taken: 0,
-        }
+impl<J> Default for Fair<J> {
+    fn default() -> Fair<J> {
+        Fair { shares: BTreeMap::new(), floor: Duration::ZERO }
     }
+}
 
-    /// Queues a job of a destination.
-    pub fn push(&mut self, destination: &DestinationId, job: J) {
+impl<J> Fair<J> {
+    /// Queues a job of a destination. Answers on which threads it will run.
+    pub fn push(&mut self, destination: &DestinationId, job: J) -> Side {
         if self.shares.len() >= REMEMBERED_MAX {
             self.shares.retain(|_, share| share.is_active());
         }
@@ -105,33 +102,26 @@ impl<J> Fair<J> {
             share.used = share.used.max(floor);
         }
         share.waiting.push_back(job);
+        share.side()
     }
 
-    /// Takes the next job.
-    pub fn take(&mut self, now: Instant) -> Next<J> {
-        let untrusted_may = self.untrusted_running < self.untrusted_max;
-        let untrusted_first = self.others_taken >= OTHERS_FIRST;
-        let may =
-            |share: &Share<J>| !share.waiting.is_empty() && !share.rests(now) && (share.is_trusted() || untrusted_may);
-        let order = |share: &Share<J>| (share.running > 0, share.is_trusted() == untrusted_first, share.used);
-        let first = self.shares.iter().filter(|(_, share)| may(share)).min_by_key(|(_, share)| order(share));
-        let Some(destination) = first.map(|(destination, _)| destination.clone()) else {
-            let rested = self.shares.values().filter(|share| untrusted_may && !share.waiting.is_empty());
+    /// Takes the next job for a thread of this side.
+    pub fn take(&mut self, side: Side, now: Instant) -> Next<J> {
+        let own = |share: &Share<J>| !share.waiting.is_empty() && share.side() == side;
+        let may = self.shares.iter_mut().filter(|(_, share)| own(share) && !share.rests(now));
+        let Some((destination, share)) = may.min_by_key(|(_, share)| (share.running > 0, share.used)) else {
+            let rested = self.shares.values().filter(|share| own(share));
             return rested.filter_map(|share| share.rests_until).min().map_or(Next::Nothing, Next::At);
         };
-        let share = self.shares.get_mut(&destination).expect("it was just found");
         let job = share.waiting.pop_front().expect("it waits");
         share.running += 1;
-        let untrusted = !share.is_trusted();
-        self.untrusted_running += usize::from(untrusted);
-        self.others_taken = if untrusted { 0 } else { self.others_taken.saturating_add(1) };
-        Next::Job(Ticket { destination, untrusted }, job)
+        Next::Job(Ticket { destination: destination.clone() }, job)
     }
 
-    /// A call has ended. Answers whether it may have held another destination's job back.
+    /// A call has ended. Answers whether what the destination has waiting changed sides by it.
     pub fn ended(&mut self, ticket: Ticket, took: Duration, conduct: Conduct, now: Instant) -> bool {
-        self.untrusted_running -= usize::from(ticket.untrusted);
         let share = self.shares.get_mut(&ticket.destination).expect("what runs is not forgotten");
+        let before = share.side();
         share.running -= 1;
         share.used += took;
         match conduct {
@@ -145,8 +135,9 @@ impl<J> Fair<J> {
                 share.distrust = share.distrust.saturating_sub(1);
             }
         }
+        let changed = share.side() != before;
         self.raise_floor();
-        ticket.untrusted
+        changed
     }
 
     /// Jobs that wait.
@@ -166,7 +157,7 @@ impl<J> Fair<J> {
             self.floor = self.floor.max(least);
         }
         let floor = self.floor;
-        self.shares.retain(|_, share| share.is_active() || !share.is_trusted() || share.used > floor);
+        self.shares.retain(|_, share| share.is_active() || share.side() == Side::Aside || share.used > floor);
     }
 }
 
@@ -186,8 +177,8 @@ impl<J> Share<J> {
         self.running > 0 || !self.waiting.is_empty()
     }
 
-    fn is_trusted(&self) -> bool {
-        self.distrust == 0
+    fn side(&self) -> Side {
+        if self.distrust == 0 { Side::Main } else { Side::Aside }
     }
 
     fn rests(&self, now: Instant) -> bool {

@@ -35,7 +35,10 @@ pub enum PluginError {
     #[error("{0}")]
     Manifest(String),
     /// It was built for another contract.
-    #[error("the plugin is for version {found} of the contract; this daemon knows {known}: rebuild the plugin, or upgrade the daemon", known = super::manifest::CONTRACT)]
+    #[error(
+        "the plugin is for version {found} of the contract; this daemon knows {}: rebuild the plugin, or upgrade the daemon",
+        super::contract::known()
+    )]
     Contract {
         /// Its version.
         found: String,

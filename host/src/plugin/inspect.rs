@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 use wasmparser::{Parser, Payload};
 
 use super::aot::hex;
+use super::contract::is_types_interface;
 use super::host::{Limits, PluginHost};
 use super::manifest::{Manifest, read_manifest};
-use super::revision::is_types;
 
 /// Prints manifest, imports, exports and limits: as JSON, or for people.
 pub fn inspect(host: &PluginHost, path: &Path, as_json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -135,7 +135,7 @@ fn surface(wasm: &[u8]) -> anyhow::Result<(Vec<String>, Vec<String>)> {
                 for import in section {
                     let name = import?.name.name;
                     // There is nothing in the contract's types to call.
-                    if !is_types(name) {
+                    if !is_types_interface(name) {
                         imports.push(name.to_string());
                     }
                 }

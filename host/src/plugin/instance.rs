@@ -3,22 +3,17 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use wasmtime::component::{Instance as Component, TypedFunc};
+use wasmtime::component::Instance as Component;
 use wasmtime::{Store, Trap};
 
 use super::check::{check_judgement, check_plan, cut};
+use super::contract::Call;
 use super::engine::{Bounds, Live};
 use super::fault::PluginFault;
 use super::plan::{Judgement, Plan, Response};
-use super::revision::{Planner, Revision};
-use super::wire::{WireEvent, WireJudgement, WirePlan, WireResponse};
+use super::revision::Revision;
 use crate::event::Event;
 use crate::meter::{GuestMeter, LiveInstance};
-
-type Configure = TypedFunc<(&'static str,), (Result<(), String>,)>;
-type Plain = TypedFunc<(u64, &'static [WireEvent<'static>]), (Result<WirePlan, String>,)>;
-type Indexed = TypedFunc<(u64, &'static [WireEvent<'static>], &'static [&'static [u8]]), (Result<WirePlan, String>,)>;
-type Judge = TypedFunc<(u64, WireResponse<'static>), (WireJudgement,)>;
 
 /// A guest that has taken its settings. After a fault it must not be called again. It borrows its
 /// revision, or shares it where it outlives the call.
@@ -26,16 +21,9 @@ pub struct Instance<R: Deref<Target = Revision>> {
     revision: R,
     store: Store<Bounds>,
     component: Component,
-    plan: PlanCall,
     /// Last, so that the store is gone when the place is free.
     live: Live,
     _metered: Option<LiveInstance>,
-}
-
-#[derive(Clone, Copy)]
-enum PlanCall {
-    Plain(Plain),
-    Indexed(Indexed),
 }
 
 impl<R: Deref<Target = Revision>> Instance<R> {
@@ -49,19 +37,15 @@ impl<R: Deref<Target = Revision>> Instance<R> {
         store.limiter(|bounds| bounds);
         store.set_hostcall_fuel(sandbox.limits().output_bytes_max);
         store.set_epoch_deadline(sandbox.deadline_ticks());
-        let started = revision.instantiate(&mut store).and_then(|component| {
-            let configure: Configure = component.get_typed_func(&mut store, revision.exports().configure)?;
-            let plan = match revision.exports().planner {
-                Planner::Plain(index) => PlanCall::Plain(component.get_typed_func(&mut store, index)?),
-                Planner::Indexed(index) => PlanCall::Indexed(component.get_typed_func(&mut store, index)?),
-            };
-            let configured = configure.call(&mut store, (settings,))?.0;
-            Ok((component, plan, configured))
+        let started = revision.instantiate(&mut store).and_then(|instance| {
+            let configured =
+                revision.exports().configure(&mut Call { store: &mut store, instance: &instance }, settings)?;
+            Ok((instance, configured))
         });
         let mut instance = match started {
-            Ok((component, plan, configured)) => {
+            Ok((component, configured)) => {
                 configured.map_err(|message| PluginFault::ConfigureRefused(bounded(&revision, message)))?;
-                Instance { revision, store, component, plan, live, _metered: metered }
+                Instance { revision, store, component, live, _metered: metered }
             }
             Err(error) => return Err(fault(&revision, &store, &error)),
         };
@@ -72,34 +56,21 @@ impl<R: Deref<Target = Revision>> Instance<R> {
     /// Turns events into a checked plan.
     pub fn plan(&mut self, now_ms: u64, events: &[Event]) -> Result<Plan, PluginFault> {
         self.restart_clock();
-        let wire: Vec<WireEvent<'_>> = events.iter().map(WireEvent::new).collect();
-        let answered = match self.plan {
-            PlanCall::Plain(plan) => plan.call(&mut self.store, (now_ms, &wire)),
-            PlanCall::Indexed(plan) => {
-                let index: Vec<&[u8]> = events.iter().map(|event| &event.index[..]).collect();
-                plan.call(&mut self.store, (now_ms, &wire, &index))
-            }
-        };
-        match answered {
-            Ok((Ok(plan),)) => Ok(check_plan(plan.unchecked(), events.len(), self.revision.sandbox().limits())?),
-            Ok((Err(message),)) => Err(PluginFault::PlanRefused(bounded(&self.revision, message))),
+        let mut call = Call { store: &mut self.store, instance: &self.component };
+        match self.revision.exports().plan(&mut call, now_ms, events) {
+            Ok(Ok(plan)) => Ok(check_plan(plan, events.len(), self.revision.sandbox().limits())?),
+            Ok(Err(message)) => Err(PluginFault::PlanRefused(bounded(&self.revision, message))),
             Err(error) => Err(fault(&self.revision, &self.store, &error)),
         }
     }
 
     /// Reads an answer. A plugin without a judge says nothing.
     pub fn judge(&mut self, now_ms: u64, response: &Response) -> Result<Judgement, PluginFault> {
-        let Some(index) = self.revision.exports().judge else { return Ok(Judgement::default()) };
         self.restart_clock();
-        let answered = self
-            .component
-            .get_typed_func(&mut self.store, index)
-            .and_then(|judge: Judge| judge.call(&mut self.store, (now_ms, WireResponse::new(response))));
-        match answered {
-            Ok((judgement,)) => {
-                check_judgement(judgement.unchecked(), &response.covers, self.revision.sandbox().limits())
-                    .map_err(PluginFault::BadJudgement)
-            }
+        let mut call = Call { store: &mut self.store, instance: &self.component };
+        match self.revision.exports().judge(&mut call, now_ms, response) {
+            Ok(judgement) => check_judgement(judgement, &response.covers, self.revision.sandbox().limits())
+                .map_err(PluginFault::BadJudgement),
             Err(error) => Err(fault(&self.revision, &self.store, &error)),
         }
     }

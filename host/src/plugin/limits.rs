@@ -18,7 +18,7 @@ pub struct Limits {
     pub headers_max: usize,
     /// Bytes of one URL, the length that common servers take.
     pub url_bytes_max: usize,
-    /// Bytes of a request's key and lane: names, not data.
+    /// Bytes of a request's key, lane and quota: names, not data.
     pub name_bytes_max: usize,
     /// Bytes of a request's tag: what a judge needs to find its way, kept with each stored request.
     pub tag_bytes_max: usize,

@@ -7,11 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wasmparser::{Parser, Payload};
 
+use super::contract;
 use super::fault::PluginError;
 use crate::event::EventKind;
-
-/// The version of the contract that this host knows.
-pub const CONTRACT: &str = "0.1.0";
 
 /// The name of the custom section.
 pub const SECTION: &str = "switchyard:manifest";
@@ -176,9 +174,7 @@ impl Manifest {
     /// Checks what the types do not say. The message names the key.
     pub fn check(&self) -> Result<(), PluginError> {
         let wrong = |message: String| Err(PluginError::Manifest(message));
-        if self.contract != CONTRACT {
-            return Err(PluginError::Contract { found: self.contract.clone() });
-        }
+        contract::check_version(&self.contract)?;
         let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if self.id.is_empty() || self.id.len() > 64 || !self.id.bytes().all(letter) {
             return wrong(format!(
@@ -232,9 +228,8 @@ pub fn read_manifest(wasm: &[u8]) -> Result<Manifest, PluginError> {
     let json = find_section(wasm, SECTION)?.ok_or(PluginError::NoManifest)?;
     // Of another version, other members may be there: say that rather than name one of them.
     let version: Value = serde_json::from_slice(json).map_err(unreadable)?;
-    match version.get("contract").and_then(Value::as_str) {
-        Some(CONTRACT) | None => {}
-        Some(found) => return Err(PluginError::Contract { found: found.to_string() }),
+    if let Some(found) = version.get("contract").and_then(Value::as_str) {
+        contract::check_version(found)?;
     }
     let manifest: Manifest = serde_json::from_value(version).map_err(unreadable)?;
     manifest.check()?;

@@ -16,6 +16,7 @@ pub mod aot;
 pub mod bench;
 pub mod build;
 pub mod check;
+pub mod contract;
 pub mod engine;
 pub mod fair;
 pub mod fault;
@@ -37,7 +38,6 @@ pub mod run;
 pub mod settings;
 pub mod shown;
 pub mod split;
-mod wire;
 pub mod workers;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-/// How a request is authenticated; see wit/0.1.0/destination.wit. The texts may hold secret handles.
+/// How a request is authenticated; see wit/1.0.0/destination.wit. The texts may hold secret handles.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Auth {
     /// `Authorization: Bearer <value>`.
@@ -36,6 +36,10 @@ pub struct Request {
     pub covers: Vec<u32>,
     /// At most one request in flight in a lane.
     pub lanes: Vec<String>,
+    /// The vendor's limit that it counts against; None: that of the whole destination.
+    pub quota: Option<String>,
+    /// Not sent after this time, but planned again: milliseconds since 1970.
+    pub not_after_ms: Option<u64>,
     /// Handed back to the judge.
     pub tag: Bytes,
 }
@@ -80,6 +84,8 @@ pub struct Response {
 pub enum Verdict {
     /// The vendor has it.
     Delivered,
+    /// The vendor has it, and warns of something.
+    Warned(String),
     /// Send it again, not before so many milliseconds.
     RetryAfterMs(Option<u64>),
     /// Filtered, with the reason.
@@ -99,6 +105,8 @@ pub struct Judgement {
     pub follow_ups: Vec<Request>,
     /// Nothing more to this destination before this time: milliseconds since 1970.
     pub slow_until_ms: Option<u64>,
+    /// No more requests with the quota of the answered one before this time: milliseconds since 1970.
+    pub slow_quota_until_ms: Option<u64>,
     /// Nothing more to this destination until the operator resumes it, and why.
     pub pause: Option<String>,
     /// The request was refused as a whole: it is halved down to the culprit.

@@ -43,8 +43,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use toml::de::{DeTable, DeValue};
 
+use super::contract;
 use super::fault::PluginError;
-use super::manifest::{Batch, CONTRACT, Fixture, Instances, Manifest, Order, SecretUse};
+use super::manifest::{Batch, Fixture, Instances, Manifest, Order, SecretUse};
 use crate::event::EventKind;
 
 /// The file that describes a plugin.
@@ -138,7 +139,7 @@ pub fn read(folder: &Path, version: Option<&str>) -> Result<Manifest, PluginErro
     let manifest = Manifest {
         id: file.id,
         version,
-        contract: CONTRACT.to_string(),
+        contract: contract::CURRENT.to_string(),
         name: file.name,
         description: file.description,
         kinds: file.kinds.unwrap_or_else(|| EventKind::ALL.iter().map(|kind| kind.as_str().to_string()).collect()),

@@ -5,20 +5,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use wasmtime::Store;
-use wasmtime::component::{Component, ComponentExportIndex, Instance as ComponentInstance, InstancePre, Linker};
+use wasmtime::component::{Component, Instance as ComponentInstance, InstancePre, Linker};
 
+use super::contract::{self, Exports};
 use super::engine::{Bounds, Sandbox};
 use super::fault::{PluginError, PluginFault};
 use super::instance::Instance;
 use super::limits::Limits;
 use super::log;
-use super::manifest::{CONTRACT, Manifest};
+use super::manifest::Manifest;
 use super::plan::{Judgement, Plan, Response};
 use super::settings::Schema;
 use crate::event::Event;
-
-/// The package that the contract's interfaces are in.
-const PACKAGE: &str = "switchyard:destination/";
 
 /// A loaded revision.
 pub struct Revision {
@@ -27,25 +25,7 @@ pub struct Revision {
     schema: Schema,
     sandbox: Arc<Sandbox>,
     pre: InstancePre<Bounds>,
-    exports: Exports,
-}
-
-/// Where the contract's functions are among a component's exports.
-pub struct Exports {
-    /// `configure` of the planner that is used.
-    pub(super) configure: ComponentExportIndex,
-    /// `plan-batch`.
-    pub(super) planner: Planner,
-    /// `judge-response`.
-    pub(super) judge: Option<ComponentExportIndex>,
-}
-
-/// Which of the two planners it is.
-pub enum Planner {
-    /// Reads the JSON itself.
-    Plain(ComponentExportIndex),
-    /// Gets the index beside it.
-    Indexed(ComponentExportIndex),
+    exports: Box<dyn Exports>,
 }
 
 impl Revision {
@@ -57,7 +37,7 @@ impl Revision {
         digest: String,
     ) -> Result<Revision, PluginError> {
         let schema = Schema::new(&manifest)?;
-        let exports = exports(&sandbox, component)?;
+        let exports = contract::exports(sandbox.engine(), component, &manifest.contract)?;
         let mut linker = Linker::new(sandbox.engine());
         let pre = log::link(&mut linker)
             .and_then(|()| linker.instantiate_pre(component))
@@ -87,12 +67,12 @@ impl Revision {
 
     /// Whether it reads answers.
     pub fn has_judge(&self) -> bool {
-        self.exports.judge.is_some()
+        self.exports.has_judge()
     }
 
     /// Whether it gets the host's index.
     pub fn is_indexed(&self) -> bool {
-        matches!(self.exports.planner, Planner::Indexed(_))
+        self.exports.is_indexed()
     }
 
     /// The bounds on its calls.
@@ -132,24 +112,13 @@ impl Revision {
         &self.sandbox
     }
 
-    pub(super) fn exports(&self) -> &Exports {
-        &self.exports
+    pub(super) fn exports(&self) -> &dyn Exports {
+        &*self.exports
     }
 
     pub(super) fn instantiate(&self, store: &mut Store<Bounds>) -> wasmtime::Result<ComponentInstance> {
         self.pre.instantiate(store)
     }
-}
-
-/// Whether a guest may import it: the author's log, and the contract's types, which are named as an
-/// import though there is nothing in them to call.
-pub(super) fn is_given(import: &str) -> bool {
-    import == log::INTERFACE || is_types(import)
-}
-
-/// Whether it is the interface that holds the contract's types and no function.
-pub(super) fn is_types(import: &str) -> bool {
-    import == format!("{PACKAGE}types@{CONTRACT}")
 }
 
 /// A panic of the host or of the sandbox in one call must not take the daemon down.
@@ -158,34 +127,4 @@ pub(super) fn guarded<T>(call: impl FnOnce() -> Result<T, PluginFault>) -> Resul
         let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         Err(PluginFault::Host(text.unwrap_or("a panic without a message").to_string()))
     })
-}
-
-/// Finds the contract's functions; of two planners the indexed one is used.
-fn exports(sandbox: &Sandbox, component: &Component) -> Result<Exports, PluginError> {
-    let component_type = component.component_type();
-    let imports: Vec<String> = component_type.imports(sandbox.engine()).map(|(name, _)| name.to_string()).collect();
-    let names = component_type.exports(sandbox.engine()).map(|(name, _)| name);
-    let other = names.chain(imports.iter().map(String::as_str)).find_map(|name| {
-        let (_, version) = name.strip_prefix(PACKAGE)?.split_once('@')?;
-        (version != CONTRACT).then(|| version.to_string())
-    });
-    if let Some(found) = other {
-        return Err(PluginError::Contract { found });
-    }
-    let wanted: Vec<String> = imports.into_iter().filter(|name| !is_given(name)).collect();
-    if !wanted.is_empty() {
-        return Err(PluginError::Imports(wanted));
-    }
-    let function = |interface: &str, function: &str| {
-        let interface = component.get_export_index(None, format!("{PACKAGE}{interface}@{CONTRACT}"))?;
-        component.get_export_index(Some(&interface), function)
-    };
-    let (interface, planner) = match (function("indexed-planner", "plan-batch"), function("planner", "plan-batch")) {
-        (Some(index), _) => ("indexed-planner", Planner::Indexed(index)),
-        (None, Some(index)) => ("planner", Planner::Plain(index)),
-        (None, None) => return Err(PluginError::Exports(format!("{PACKAGE}planner@{CONTRACT} or indexed-planner"))),
-    };
-    let configure =
-        function(interface, "configure").ok_or_else(|| PluginError::Exports(format!("{interface}/configure")))?;
-    Ok(Exports { configure, planner, judge: function("judge", "judge-response") })
 }

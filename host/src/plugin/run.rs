@@ -5,6 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
@@ -81,8 +83,11 @@ struct AuthorsAnswer {
     body_json: Option<Value>,
     #[serde(default = "one_event")]
     covers: Vec<u32>,
+    /// As `plugin run` shows it.
     #[serde(default)]
     tag: String,
+    /// One that is no text.
+    tag_base64: Option<String>,
 }
 
 fn one_event() -> Vec<u32> {
@@ -90,14 +95,18 @@ fn one_event() -> Vec<u32> {
 }
 
 impl AuthorsAnswer {
-    fn into_response(self) -> Response {
-        Response {
-            tag: self.tag.into(),
+    fn into_response(self) -> anyhow::Result<Response> {
+        let tag = match &self.tag_base64 {
+            Some(text) => STANDARD.decode(text).context("tag_base64")?,
+            None => self.tag.into_bytes(),
+        };
+        Ok(Response {
+            tag: tag.into(),
             covers: self.covers,
             status: self.status,
             headers: self.headers.into_iter().collect(),
             body: self.body_json.map_or(Bytes::from(self.body), |json| json.to_string().into()),
-        }
+        })
     }
 }
 
@@ -109,7 +118,8 @@ pub fn judge(host: &PluginHost, arguments: &JudgeArguments, out: &mut dyn Write)
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let place = || format!("{}:{}", arguments.answers.display(), number + 1);
         let answer: AuthorsAnswer = serde_json::from_str(line).with_context(place)?;
-        let judged = guest.revision.judge(&guest.settings, arguments.now_ms, &answer.into_response());
+        let response = answer.into_response().with_context(place)?;
+        let judged = guest.revision.judge(&guest.settings, arguments.now_ms, &response);
         let judgement = judged.with_context(place)?;
         let shown = judgement_json(&judgement, &guest.handles, arguments.now_ms).with_context(place)?;
         writeln!(out, "{shown}")?;
@@ -144,7 +154,7 @@ impl Guest {
 
 /// The events of a file, and its lines. Empty lines are passed over; an event without messageId gets
 /// its line's number.
-pub(super) fn read_events(path: &Path, now_ms: u64) -> anyhow::Result<(Vec<Event>, Vec<Vec<u8>>)> {
+pub(crate) fn read_events(path: &Path, now_ms: u64) -> anyhow::Result<(Vec<Event>, Vec<Vec<u8>>)> {
     let text = std::fs::read(path).with_context(|| path.display().to_string())?;
     let mut events = Vec::new();
     let mut lines = Vec::new();

@@ -182,7 +182,7 @@ mod tests {
             "open": text(false),
         }});
         let manifest = json!({
-            "id": "x", "version": "1", "contract": "0.1.0", "name": "X", "kinds": ["track"],
+            "id": "x", "version": "1", "contract": "1.0.0", "name": "X", "kinds": ["track"],
             "hosts": [], "settings": settings,
         });
         Schema::new(&serde_json::from_value(manifest).unwrap()).unwrap()

@@ -1,11 +1,14 @@
 //! Plans and judgements as people and fixtures read them: the requests as they would be sent, secrets
 //! included.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::handles::Handles;
 use super::plan::{Fate, Judgement, Plan, Request, Verdict};
 use crate::send::auth::{self, AuthError};
+use crate::send::oauth::TokenRequest;
 
 /// A plan as JSON, in the form of `switchyard plugin run`.
 pub fn plan_json(plan: &Plan, handles: &Handles, now_ms: u64) -> Result<Value, AuthError> {
@@ -24,6 +27,9 @@ pub fn judgement_json(judgement: &Judgement, handles: &Handles, now_ms: u64) -> 
     }
     if let Some(until_ms) = judgement.slow_until_ms {
         shown["slow_until_ms"] = json!(until_ms);
+    }
+    if let Some(until_ms) = judgement.slow_quota_until_ms {
+        shown["slow_quota_until_ms"] = json!(until_ms);
     }
     if let Some(why) = &judgement.pause {
         shown["pause"] = json!(why);
@@ -61,6 +67,9 @@ fn request_json(request: &Request, handles: &Handles, now_ms: u64) -> Result<Val
     if let Ok(parsed) = serde_json::from_slice::<Value>(&signed.body) {
         shown["body_json"] = parsed;
     }
+    if let Some(token) = &signed.token {
+        shown["token"] = token_json(token);
+    }
     shown["covers"] = json!(request.covers);
     if !request.key.is_empty() {
         shown["key"] = json!(request.key);
@@ -68,7 +77,32 @@ fn request_json(request: &Request, handles: &Handles, now_ms: u64) -> Result<Val
     if !request.lanes.is_empty() {
         shown["lanes"] = json!(request.lanes);
     }
+    if let Some(quota) = &request.quota {
+        shown["quota"] = json!(quota);
+    }
+    if let Some(not_after_ms) = request.not_after_ms {
+        shown["not_after_ms"] = json!(not_after_ms);
+    }
+    if !request.tag.is_empty() {
+        match std::str::from_utf8(&request.tag) {
+            Ok(text) => shown["tag"] = json!(text),
+            Err(_) => shown["tag_base64"] = json!(STANDARD.encode(&request.tag)),
+        }
+    }
     Ok(shown)
+}
+
+/// How the access token would be asked for.
+fn token_json(token: &TokenRequest) -> Value {
+    match token.outgoing(None) {
+        Ok(outgoing) => {
+            let headers: Map<String, Value> =
+                outgoing.headers.into_iter().map(|(name, value)| (name, value.into())).collect();
+            let body = String::from_utf8_lossy(&outgoing.body);
+            json!({"method": outgoing.method, "url": outgoing.url, "headers": headers, "body": body})
+        }
+        Err(why) => json!({"url": token.endpoint(), "error": why}),
+    }
 }
 
 fn fate_json(event: u32, fate: &Fate) -> Value {
@@ -82,6 +116,7 @@ fn fate_json(event: u32, fate: &Fate) -> Value {
 fn verdict_json(event: u32, verdict: &Verdict) -> Value {
     match verdict {
         Verdict::Delivered => json!({"index": event, "verdict": "delivered"}),
+        Verdict::Warned(warning) => json!({"index": event, "verdict": "delivered", "warning": warning}),
         Verdict::RetryAfterMs(None) => json!({"index": event, "verdict": "retry"}),
         Verdict::RetryAfterMs(Some(wait_ms)) => json!({"index": event, "verdict": "retry", "after_ms": wait_ms}),
         Verdict::Skip(reason) => json!({"index": event, "verdict": "skip", "reason": reason}),

@@ -1,7 +1,9 @@
 //! The threads that guests run on, beside the async runtime.
 //!
 //! A call may take as long as its deadline, so a plugin that hangs would block its neighbours. Whose
-//! call comes next is therefore decided by what each destination has used: see [`super::fair`].
+//! call comes next is therefore decided by what each destination has used: see [`super::fair`]. Calls of
+//! destinations that ran into a deadline lately run on threads of their own, of a low priority, so that
+//! a plugin that spins takes no processor from those that work.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -10,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::fair::{Conduct, Fair, Next};
+use super::fair::{Conduct, Fair, Next, Side};
 use super::fault::{PluginError, PluginFault};
 use super::kept::Kept;
 use super::metered;
@@ -28,6 +30,12 @@ const WAITING_MAX: usize = 1_024;
 /// Threads at least: one must be free of calls that run into their deadline.
 const THREADS_MIN: usize = 2;
 
+/// Threads for those that are not trusted: they rest most of the time.
+const THREADS_ASIDE: usize = 1;
+
+/// What is added to the nice value of such a thread: with others at 0 it gets a tenth of a busy core.
+const NICE_ASIDE: i32 = 10;
+
 type Job = Box<dyn FnOnce() -> Conduct + Send>;
 
 /// The threads.
@@ -41,6 +49,7 @@ struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
     kept: Kept,
+    wake_aside: Condvar,
 }
 
 struct Queue {
@@ -52,19 +61,38 @@ impl Workers {
     /// Starts so many threads, at least two.
     pub fn start(threads: usize) -> Result<Workers, PluginError> {
         let threads = threads.max(THREADS_MIN);
-        let queue = Queue { fair: Fair::new(threads), stopping: false };
-        let shared = Arc::new(Shared { queue: Mutex::new(queue), wake: Condvar::new(), kept: Kept::default() });
-        let mut workers =
-            Workers { shared, room: Arc::new(Semaphore::new(WAITING_MAX)), threads: Vec::with_capacity(threads) };
+        let queue = Queue { fair: Fair::default(), stopping: false };
+        let shared = Arc::new(Shared {
+            queue: Mutex::new(queue),
+            wake: Condvar::new(),
+            wake_aside: Condvar::new(),
+            kept: Kept::default(),
+        });
+        let room = Arc::new(Semaphore::new(WAITING_MAX));
+        let mut workers = Workers { shared, room, threads: Vec::with_capacity(threads + THREADS_ASIDE) };
         for number in 0..threads {
-            let shared = workers.shared.clone();
-            let thread = std::thread::Builder::new()
-                .name(format!("guest-{number}"))
-                .spawn(move || work(&shared))
-                .map_err(|error| PluginError::Sandbox(error.to_string()))?;
-            workers.threads.push(thread);
+            workers.spawn(format!("guest-{number}"), Side::Main)?;
+        }
+        for number in 0..THREADS_ASIDE {
+            workers.spawn(format!("guest-aside-{number}"), Side::Aside)?;
         }
         Ok(workers)
+    }
+
+    fn spawn(&mut self, name: String, side: Side) -> Result<(), PluginError> {
+        let shared = self.shared.clone();
+        let thread = std::thread::Builder::new()
+            .name(name)
+            .spawn(move || {
+                if side == Side::Aside {
+                    // Linux: of this thread alone. A system that refuses it lets spinning plugins take more.
+                    let _ = rustix::process::nice(NICE_ASIDE);
+                }
+                work(&shared, side);
+            })
+            .map_err(|error| PluginError::Sandbox(error.to_string()))?;
+        self.threads.push(thread);
+        Ok(())
     }
 
     /// Plans a batch, and halves it where the plugin fails. Each call waits its turn, so that other
@@ -127,8 +155,8 @@ impl Workers {
     ) -> Result<T, PluginFault> {
         let permit = self.room.clone().acquire_owned().await.expect("the room is never closed");
         let (done, answer) = oneshot::channel();
-        self.shared.lock().fair.push(destination, boxed(job, done, permit));
-        self.shared.wake.notify_one();
+        let side = self.shared.lock().fair.push(destination, boxed(job, done, permit));
+        self.shared.wake_of(side).notify_one();
         answer.await.unwrap_or_else(|_| Err(PluginFault::Host("the worker threads are stopping".to_string())))
     }
 }
@@ -164,6 +192,7 @@ impl Drop for Workers {
         queue.fair.clear();
         drop(queue);
         self.shared.wake.notify_all();
+        self.shared.wake_aside.notify_all();
         for thread in self.threads.drain(..) {
             // A job's panic is caught in the job.
             let _ = thread.join();
@@ -175,22 +204,29 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().expect(UNPOISONED)
     }
+
+    fn wake_of(&self, side: Side) -> &Condvar {
+        match side {
+            Side::Main => &self.wake,
+            Side::Aside => &self.wake_aside,
+        }
+    }
 }
 
 const UNPOISONED: &str = "nobody panics while holding the queue";
 
-fn work(shared: &Shared) {
+fn work(shared: &Shared, side: Side) {
     let mut queue = shared.lock();
     while !queue.stopping {
-        let (ticket, job) = match queue.fair.take(Instant::now()) {
+        let (ticket, job) = match queue.fair.take(side, Instant::now()) {
             Next::Job(ticket, job) => (ticket, job),
             Next::At(at) => {
                 let left = at.saturating_duration_since(Instant::now());
-                queue = shared.wake.wait_timeout(queue, left).expect(UNPOISONED).0;
+                queue = shared.wake_of(side).wait_timeout(queue, left).expect(UNPOISONED).0;
                 continue;
             }
             Next::Nothing => {
-                queue = shared.wake.wait(queue).expect(UNPOISONED);
+                queue = shared.wake_of(side).wait(queue).expect(UNPOISONED);
                 continue;
             }
         };
@@ -200,8 +236,8 @@ fn work(shared: &Shared) {
         let ended = Instant::now();
         queue = shared.lock();
         if queue.fair.ended(ticket, ended - started, conduct, ended) {
-            // What this call held back may go now, on a thread that passed it over.
-            shared.wake.notify_one();
+            shared.wake.notify_all();
+            shared.wake_aside.notify_all();
         }
     }
 }

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use redb::{ReadTransaction, ReadableTable};
 
 use super::frame::Block;
+use super::requests::RequestChange;
 use super::settle::{OwedRow, RequestRow, Settling, decode_request, read_owed};
 use super::shared::Shared;
 use super::tables::{DEAD, DEAD_EVENTS, DIRECTORY, DeadKey, FRAMES, FrameKey, NumberKey};
@@ -238,7 +239,7 @@ impl Settling<'_, '_> {
 
     /// A new or replaced request without the events that were erased while it was in flight; None
     /// when it carries no other.
-    pub fn without_erased(&self, number: u32, request: StoredRequest) -> Result<Option<StoredRequest>, StoreError> {
+    pub fn without_erased(&mut self, number: u32, request: StoredRequest) -> Result<Option<StoredRequest>, StoreError> {
         if !self.state.has_erased() {
             return Ok(Some(request));
         }
@@ -251,8 +252,18 @@ impl Settling<'_, '_> {
         if covers.len() == request.covers.len() {
             return Ok(Some(request));
         }
+        if covers.is_empty() {
+            self.tell_erased(number, request.id);
+            return Ok(None);
+        }
         let payload = (self.shared.options.replan)(&request.payload);
-        Ok((!covers.is_empty()).then_some(StoredRequest { covers, payload, ..request }))
+        Ok(Some(StoredRequest { covers, payload, ..request }))
+    }
+
+    fn tell_erased(&mut self, number: u32, id: RequestId) {
+        if let Some(requests) = self.state.destination(number).requests.upgrade() {
+            self.told.push((requests, RequestChange::Erase(id)));
+        }
     }
 
     /// Ends a delivery whose event was erased. One that has ended is passed over.
@@ -329,7 +340,7 @@ impl Settling<'_, '_> {
         let covered = request.covers.len();
         match self.without_erased(number, request)? {
             Some(request) if request.covers.len() == covered => Ok(false),
-            Some(request) => self.put(number, &request).map(|()| true),
+            Some(request) => self.rewrite(number, &request).map(|()| true),
             None => self.delete(number, RequestId(id)).map(|()| true),
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! The feed keeps no lock and no transaction while its caller works, and never writes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -209,8 +209,12 @@ impl Feed for RedbFeed {
         self.opened.backlog.set(backlog);
     }
 
-    fn lanes(&self) -> HashMap<Lane, u64> {
-        self.opened.requests.lanes()
+    fn standing(&self) -> Vec<(RequestId, Vec<Lane>)> {
+        self.opened.requests.standing()
+    }
+
+    fn erased(&mut self) -> Vec<RequestId> {
+        self.opened.requests.erased()
     }
 
     fn changed(&mut self, knows_next: bool) -> BoxFuture<'_, ()> {

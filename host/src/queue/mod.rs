@@ -41,7 +41,6 @@ mod xxhash;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::fmt;
 
 use bytes::Bytes;
@@ -557,9 +556,13 @@ pub trait Feed: Send {
     /// How many stored requests wait for their time, or in a lane, and were not handed out.
     fn stored_requests(&self) -> u64;
 
-    /// How many stored requests stand in each lane: for whoever opens the feed; it lags behind
-    /// settlements that are not durable yet.
-    fn lanes(&self) -> HashMap<Lane, u64>;
+    /// The stored requests that stand in lanes: for whoever opens the feed; it lags behind settlements
+    /// that are not durable yet.
+    fn standing(&self) -> Vec<(RequestId, Vec<Lane>)>;
+
+    /// The stored requests that an erasing removed, or did not let be stored, since the last call; those
+    /// in flight, too. [`Feed::changed`] completes when there are some.
+    fn erased(&mut self) -> Vec<RequestId>;
 
     /// Whether the operator had paused the destination when the feed was opened.
     fn was_paused(&self) -> bool;

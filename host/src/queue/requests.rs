@@ -31,6 +31,8 @@ struct Index {
     lanes: HashMap<Lane, BTreeSet<Place>>,
     /// Those that were not taken.
     waiting: usize,
+    /// Those that were erased, until the feed was asked for them.
+    erased: Vec<RequestId>,
 }
 
 #[derive(Debug)]
@@ -46,8 +48,12 @@ struct Known {
 pub enum RequestChange {
     /// It is stored.
     Put(Put),
+    /// It is stored with fewer deliveries: if it is in flight, it stays so.
+    Rewrite(Put),
     /// It is gone.
     Delete(RequestId),
+    /// It is gone, or was never stored, because of an erasing: the feed's owner has to be told.
+    Erase(RequestId),
 }
 
 /// A request that is stored, or stored again.
@@ -80,7 +86,19 @@ impl Requests {
                 index.remove(put.id);
                 index.put(put);
             }
+            RequestChange::Rewrite(put) => {
+                let (id, taken) = (put.id, index.known.get(&put.id).is_some_and(|known| known.taken));
+                index.remove(id);
+                index.put(put);
+                if taken {
+                    index.take(id);
+                }
+            }
             RequestChange::Delete(id) => index.remove(id),
+            RequestChange::Erase(id) => {
+                index.remove(id);
+                index.erased.push(id);
+            }
         }
         // A deletion may let the next one of a lane go.
         drop(index);
@@ -95,9 +113,7 @@ impl Requests {
             && let Some(&(due_ms, id)) = index.order.first()
             && due_ms <= now_ms
         {
-            index.order.pop_first();
-            index.waiting -= 1;
-            index.known.get_mut(&id).expect("what is in the order is known").taken = true;
+            index.take(id);
             taken.push(id);
         }
         taken
@@ -113,9 +129,16 @@ impl Requests {
         self.lock().order.first().map(|(due_ms, _)| *due_ms)
     }
 
-    /// How many requests stand in each lane.
-    pub fn lanes(&self) -> HashMap<Lane, u64> {
-        self.lock().lanes.iter().map(|(lane, standing)| (*lane, standing.len() as u64)).collect()
+    /// The lanes of each request that stands in one.
+    pub fn standing(&self) -> Vec<(RequestId, Vec<Lane>)> {
+        let index = self.lock();
+        let standing = index.known.iter().filter(|(_, known)| !known.lanes.is_empty());
+        standing.map(|(id, known)| (*id, known.lanes.clone())).collect()
+    }
+
+    /// Those that were erased since the last call.
+    pub fn erased(&self) -> Vec<RequestId> {
+        std::mem::take(&mut self.lock().erased)
     }
 
     /// Completes when one was added, or became free, since this completed last. Safe to cancel.
@@ -146,6 +169,13 @@ impl Index {
             let due_ms = self.known[&id].due_ms;
             self.order.remove(&(due_ms, id));
         }
+    }
+
+    fn take(&mut self, id: RequestId) {
+        let known = self.known.get_mut(&id).expect("only what is known is taken");
+        known.taken = true;
+        self.order.remove(&(known.due_ms, id));
+        self.waiting -= 1;
     }
 
     fn remove(&mut self, id: RequestId) {
@@ -230,7 +260,26 @@ mod tests {
         assert_eq!(take(&requests, 950), [12, 18]);
         delete(&requests, 12);
         delete(&requests, 18);
-        assert_eq!((requests.len(), requests.lanes().len()), (0, 0));
+        assert_eq!((requests.len(), requests.standing().len()), (0, 0));
+    }
+
+    #[test]
+    fn one_that_is_rewritten_in_flight_is_not_handed_out_again() {
+        let requests = Requests::default();
+        let rewrite = |id, first| {
+            let rewritten = Put { id: RequestId(id), due_ms: 0, first, lanes: vec![Lane(7)] };
+            requests.apply(RequestChange::Rewrite(rewritten));
+        };
+        put(&requests, 2, 0, 1, &[7]);
+        put(&requests, 4, 0, 5, &[7]);
+        rewrite(2, 3);
+        assert_eq!(take(&requests, 0), [2], "it was not in flight");
+        rewrite(2, 4);
+        assert_eq!((take(&requests, 0), requests.len()), (vec![], 1), "it is in flight, and 4 waits for it");
+        put(&requests, 2, 0, 4, &[7]);
+        assert_eq!(take(&requests, 0), [2], "its retry");
+        delete(&requests, 2);
+        assert_eq!(take(&requests, 0), [4]);
     }
 
     #[test]
@@ -241,6 +290,20 @@ mod tests {
         assert_eq!(requests.next_due_ms(), Some(10));
         delete(&requests, 4);
         assert_eq!(take(&requests, 0), [2]);
+    }
+
+    #[test]
+    fn what_was_erased_is_told_once_and_lets_the_next_one_go() {
+        let requests = Requests::default();
+        put(&requests, 2, 900, 1, &[7]);
+        put(&requests, 4, 0, 2, &[7]);
+        assert_eq!(take(&requests, 0), [] as [u64; 0]);
+        requests.apply(RequestChange::Erase(RequestId(2)));
+        requests.apply(RequestChange::Erase(RequestId(6)));
+        assert_eq!(take(&requests, 0), [4]);
+        assert_eq!(requests.erased(), [RequestId(2), RequestId(6)]);
+        assert_eq!(requests.erased(), []);
+        assert_eq!(requests.standing(), [(RequestId(4), vec![Lane(7)])]);
     }
 
     #[test]

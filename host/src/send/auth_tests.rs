@@ -23,6 +23,8 @@ fn request(url: &str, auth: Vec<Auth>) -> Request {
         auth,
         covers: vec![0],
         lanes: Vec::new(),
+        quota: None,
+        not_after_ms: None,
         tag: Bytes::new(),
     }
 }

@@ -2,7 +2,7 @@
 
 use switchyard_sdk::prelude::*;
 
-use crate::identity::{Id, is_zeros};
+use crate::identity::{id, is_zeros};
 use crate::rules::{APPLE, BROWSER_LIBRARIES, CONTEXT, Field, LOCALE, Of, TEXT_CHARACTERS_MAX, Type};
 use crate::settings::Amplitude;
 
@@ -70,7 +70,7 @@ fn write_field(field: &Field, value: Value<'_>, json: &mut JsonWriter) {
                 } else {
                     json.raw(value.raw());
                 }
-            } else if let Some(id) = value.is_number().then(|| Id::any(value)).flatten() {
+            } else if let Some(id) = value.is_number().then(|| id(value)).flatten() {
                 json.member(field.to, id);
             }
         }
@@ -116,7 +116,7 @@ fn write_platform(device: Option<Value<'_>>, is_browser: bool, json: &mut JsonWr
 
 /// The ids that a system gives to a device. Zeros stand for one that is not told.
 fn write_device_ids(amplitude: &Amplitude, event: &Event<'_>, device: Value<'_>, json: &mut JsonWriter) {
-    let told = |value: Value<'_>| Id::any(value).is_some_and(|id| !is_zeros(id.bytes()));
+    let told = |value: Value<'_>| id(value).is_some_and(|id| !is_zeros(id.bytes()));
     let (advertising, own) = (device.child("advertisingId"), device.child("id"));
     let is_told = amplitude.send_advertising_id
         && told(advertising)
@@ -127,14 +127,14 @@ fn write_device_ids(amplitude: &Amplitude, event: &Event<'_>, device: Value<'_>,
     let systems = [device.child("type"), event.context().child("os").child("name")];
     let is_apple = systems.iter().any(|system| is_one_of(*system, APPLE));
     let is_android = systems.iter().any(|system| is_one_of(*system, &["android"]));
-    if let Some(id) = Id::any(advertising).filter(|_| is_told) {
+    if let Some(id) = id(advertising).filter(|_| is_told) {
         if is_apple {
             json.member(key!("idfa"), id);
         } else if is_android {
             json.member(key!("adid"), id);
         }
     }
-    if let Some(id) = Id::any(own).filter(|_| is_apple && told(own)) {
+    if let Some(id) = id(own).filter(|_| is_apple && told(own)) {
         json.member(key!("idfv"), id);
     }
 }

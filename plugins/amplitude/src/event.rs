@@ -10,7 +10,6 @@ use crate::context::{self, Rest};
 use crate::identity::{Identity, write_insert_id};
 use crate::options::Options;
 use crate::products::Products;
-use crate::request::Refusal;
 use crate::revenue::{Revenue, worth};
 use crate::rules::{Of, PAGE, PRODUCT_EVENT, RESERVED_EVENTS, TEXT_CHARACTERS_MAX, Worth};
 use crate::settings::Amplitude;

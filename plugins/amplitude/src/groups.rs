@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use switchyard_sdk::prelude::*;
 
 use crate::call::Records;
-use crate::identity::Id;
+use crate::identity::id;
 use crate::options::Options;
 use crate::properties::write_fitting;
 use crate::rules::{GROUP_PROPERTIES_MAX, GROUP_TYPES_MAX, GROUPS_MAX, LAYERS_MAX, TEXT_CHARACTERS_MAX};
@@ -31,7 +31,7 @@ pub fn of_call<'a>(amplitude: &'a Amplitude, event: &Event<'a>) -> Result<Group<
     let of_trait = |name: &Option<String>| name.as_ref().map(|name| event.own_traits().child(name));
     let kind = of_trait(&amplitude.group_type_trait).and_then(|value| value.as_filled_str());
     let kind = kind.filter(|kind| kind.chars().count() <= TEXT_CHARACTERS_MAX);
-    let id = of_trait(&amplitude.group_value_trait).and_then(Id::any).or_else(|| Id::any(event.get("groupId")));
+    let id = of_trait(&amplitude.group_value_trait).and_then(id).or_else(|| id(event.get("groupId")));
     Ok(Group {
         kind: kind.unwrap_or(Cow::Borrowed(&amplitude.group_type)),
         id: id.ok_or("groupId: is missing, no text, or longer than 1,024 characters")?,
@@ -76,7 +76,7 @@ pub fn write(
     json: &mut JsonWriter,
 ) -> bool {
     let own = options.groups().filter(Value::is_object);
-    let of_context = of_context.and_then(Id::any);
+    let of_context = of_context.and_then(id);
     if own.is_none() && of_context.is_none() {
         return false;
     }
@@ -109,12 +109,12 @@ impl Room {
         if self.types == 0 || self.groups == 0 {
             return;
         }
-        if let Some(id) = Id::any(kind) {
+        if let Some(id) = id(kind) {
             json.raw_key(kind.raw_key());
             json.value(id);
             return self.take(1);
         }
-        let ids = kind.children().filter_map(|child| Id::any(child).filter(|_| kind.is_array())).take(self.groups);
+        let ids = kind.children().filter_map(|child| id(child).filter(|_| kind.is_array())).take(self.groups);
         let count = ids.clone().count();
         if count > 0 {
             json.raw_key(kind.raw_key());

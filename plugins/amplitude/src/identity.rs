@@ -9,48 +9,21 @@ use crate::settings::{Amplitude, DeviceIdFrom};
 /// Bytes that the number of one of several records adds to an event's id.
 const ITEM_BYTES_MAX: usize = 8;
 
-/// An id as it stands between quotes in JSON: it is copied, never unescaped.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Id<'a>(&'a [u8]);
-
-impl<'a> Id<'a> {
-    /// The text or number, when it says something and is short enough.
-    pub fn any(value: Value<'a>) -> Option<Id<'a>> {
-        let quoted = match value.quoted() {
-            Some(quoted) => quoted,
-            None if value.is_number() => value.raw(),
-            None => return None,
-        };
-        let is_short = quoted.len() <= TEXT_CHARACTERS_MAX || characters(value) <= TEXT_CHARACTERS_MAX;
-        (is_short && !quoted.trim_ascii().is_empty()).then_some(Id(quoted))
-    }
-
-    /// A user's id that the vendor takes: long enough by the setting, and none that it refuses.
-    pub fn user(amplitude: &Amplitude, value: Value<'a>) -> Option<Id<'a>> {
-        let id = Id::any(value)?;
-        let is_long = amplitude.id_characters_min == 1 || characters(value) >= amplitude.id_characters_min;
-        (is_long && !is_invalid(id.0)).then_some(id)
-    }
-
-    /// As [`Id::user`], for a device: one of zeros is dropped by the vendor.
-    fn device(amplitude: &Amplitude, value: Value<'a>) -> Option<Id<'a>> {
-        Id::user(amplitude, value).filter(|id| !is_zeros(id.0))
-    }
-
-    /// The bytes between the quotes.
-    pub fn bytes(self) -> &'a [u8] {
-        self.0
-    }
+/// The text or number, when it says something and is short enough.
+pub fn id(value: Value<'_>) -> Option<Id<'_>> {
+    Id::of(value).filter(|id| !id.has_more_characters_than(TEXT_CHARACTERS_MAX))
 }
 
-/// Writes it as a string.
-impl Json for Id<'_> {
-    fn write(self, json: &mut JsonWriter) {
-        // The quote comes with the comma where one is due.
-        json.raw(b"\"");
-        json.verbatim(self.0);
-        json.verbatim(b"\"");
-    }
+/// A user's id that the vendor takes: long enough by the setting, and none that it refuses.
+pub fn user_id<'a>(amplitude: &Amplitude, value: Value<'a>) -> Option<Id<'a>> {
+    let id = id(value)?;
+    let is_long = amplitude.id_characters_min == 1 || characters(value) >= amplitude.id_characters_min;
+    (is_long && !is_invalid(id.bytes())).then_some(id)
+}
+
+/// As [`user_id`], for a device: one of zeros is dropped by the vendor.
+fn device_id<'a>(amplitude: &Amplitude, value: Value<'a>) -> Option<Id<'a>> {
+    user_id(amplitude, value).filter(|id| !is_zeros(id.bytes()))
 }
 
 fn characters(value: Value<'_>) -> usize {
@@ -86,8 +59,8 @@ impl<'a> Identity<'a> {
             DeviceIdFrom::AnonymousId => [anonymous, device],
         };
         Identity {
-            user: Id::user(amplitude, event.get("userId")),
-            device: Id::device(amplitude, first).or_else(|| Id::device(amplitude, second)),
+            user: user_id(amplitude, event.get("userId")),
+            device: device_id(amplitude, first).or_else(|| device_id(amplitude, second)),
         }
     }
 

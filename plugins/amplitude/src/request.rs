@@ -8,23 +8,10 @@
 use switchyard_sdk::prelude::*;
 
 use crate::call::{Address, Call};
-use crate::identity::{Id, Identity};
+use crate::identity::{Identity, user_id};
 use crate::options::Options;
 use crate::settings::{Amplitude, IdentifyAs};
 use crate::{event, groups, user};
-
-/// Why an event is not sent.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Refusal {
-    Skip(&'static str),
-    Reject(&'static str),
-}
-
-impl From<&'static str> for Refusal {
-    fn from(reason: &'static str) -> Refusal {
-        Refusal::Reject(reason)
-    }
-}
 
 /// Plans a batch.
 pub fn plan(amplitude: &Amplitude, batch: &Batch, plan: &mut Plan) {
@@ -37,10 +24,8 @@ pub fn plan(amplitude: &Amplitude, batch: &Batch, plan: &mut Plan) {
             Kind::Alias => calls.alias(&event, plan),
             Kind::Other => Err(Refusal::Skip("type: the vendor has nothing for it")),
         };
-        match added {
-            Ok(()) => {}
-            Err(Refusal::Skip(reason)) => plan.skip(&event, reason),
-            Err(Refusal::Reject(reason)) => plan.reject(&event, reason),
+        if let Err(refusal) = added {
+            refusal.into_fate(&event, plan);
         }
     }
     calls.finish(plan);
@@ -141,16 +126,16 @@ impl<'m, 'a> Calls<'m, 'a> {
             return Err(Refusal::Skip("type: the setting map_aliases is off"));
         }
         let nobody = Identity { user: None, device: None };
-        if let Some(id) = Options::of(event).unmap().and_then(|value| Id::user(amplitude, value)) {
+        if let Some(id) = Options::of(event).unmap().and_then(|value| user_id(amplitude, value)) {
             self.user_map.add(event, &nobody, None, plan, |records| {
                 records.record(|json| user::write_unmapped(id, json));
                 Ok::<(), Refusal>(())
             })?;
             return Ok(());
         }
-        let previous = Id::user(amplitude, event.get("previousId"))
+        let previous = user_id(amplitude, event.get("previousId"))
             .ok_or("previousId: is missing, too short or one that the vendor refuses")?;
-        let user = Id::user(amplitude, event.get("userId"))
+        let user = user_id(amplitude, event.get("userId"))
             .ok_or("userId: is missing, too short or one that the vendor refuses")?;
         if user == previous {
             return Err(Refusal::Reject("previousId: is the userId itself"));

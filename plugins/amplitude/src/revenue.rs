@@ -1,11 +1,12 @@
 //! The money of an event, in the fields from which the vendor adds it up.
 
+use switchyard_sdk::money::{Currency, OrderValue};
 use switchyard_sdk::name;
 use switchyard_sdk::prelude::*;
 
-use crate::identity::Id;
+use crate::identity::id;
 use crate::rules::{PURCHASE, REFUND, WORTHS, Worth};
-use crate::settings::{Amplitude, OrderValue};
+use crate::settings::Amplitude;
 
 /// Two amounts are the same when they differ by less: finer than any price, coarser than a double's
 /// noise.
@@ -71,9 +72,7 @@ impl<'a> Revenue<'a> {
 
 /// A number that a double holds: its text and itself.
 pub fn number(value: Value<'_>) -> Option<(&[u8], f64)> {
-    let text = value.number_text()?;
-    let number: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    number.is_finite().then_some((text, number))
+    Some((value.number_text()?, value.finite_number()?))
 }
 
 /// A whole number: the vendor takes no other quantity.
@@ -84,10 +83,10 @@ pub fn quantity(value: Value<'_>) -> Option<i64> {
 
 /// Writes what was bought, and how it is to be counted.
 pub fn write_details(properties: Value<'_>, revenue_type: &str, json: &mut JsonWriter) {
-    if let Some(id) = Id::any(properties.first(&["product_id", "productId"])) {
+    if let Some(id) = id(properties.first(&["product_id", "productId"])) {
         json.member(key!("productId"), id);
     }
-    match Id::any(properties.first(&["revenue_type", "revenueType"])) {
+    match id(properties.first(&["revenue_type", "revenueType"])) {
         Some(own) => json.member(key!("revenueType"), own),
         None => json.member(key!("revenueType"), revenue_type),
     }
@@ -95,11 +94,7 @@ pub fn write_details(properties: Value<'_>, revenue_type: &str, json: &mut JsonW
 
 /// Writes the three letters of a currency; what is none is left out.
 pub fn write_currency(value: Value<'_>, json: &mut JsonWriter) {
-    let quoted = value.quoted().unwrap_or_default().trim_ascii();
-    if let Ok(mut code) = <[u8; 3]>::try_from(quoted)
-        && code.iter().all(u8::is_ascii_alphabetic)
-    {
-        code.make_ascii_uppercase();
-        json.member(key!("currency"), std::str::from_utf8(&code).unwrap_or_default());
+    if let Some(code) = Currency::of_value(value) {
+        json.member(key!("currency"), code);
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use switchyard_sdk::JsonWriter;
+use switchyard_sdk::money::OrderValue;
 use switchyard_sdk::prelude::{Deserialize, key};
+use switchyard_sdk::settings::filled;
 use switchyard_sdk::url::percent_encode;
 
 use crate::rules::{EVENTS_MAX, TEXT_CHARACTERS_MAX};
@@ -30,7 +32,7 @@ pub struct Settings {
     map_aliases: bool,
     page_event: Option<String>,
     screen_event: Option<String>,
-    #[serde(default)]
+    #[serde(default = "revenue")]
     order_value: OrderValue,
     #[serde(default = "yes")]
     refund_revenue: bool,
@@ -61,6 +63,10 @@ pub struct Settings {
 
 fn yes() -> bool {
     true
+}
+
+fn revenue() -> OrderValue {
+    OrderValue::Revenue
 }
 
 /// Where the project's data is kept.
@@ -105,16 +111,6 @@ pub enum IdentifyAs {
     #[default]
     Form,
     Event,
-}
-
-/// Which property of an order is its revenue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OrderValue {
-    #[default]
-    Revenue,
-    Total,
-    Value,
 }
 
 /// What becomes of an order's products.
@@ -266,8 +262,4 @@ fn events_beginning(api_key: &str, options: &str) -> Vec<u8> {
     json.member_key(key!("events"));
     json.begin_array();
     json.into_bytes()
-}
-
-fn filled(setting: Option<String>) -> Option<String> {
-    setting.map(|text| text.trim().to_string()).filter(|text| !text.is_empty())
 }

@@ -5,10 +5,11 @@
 //! separated by tabs. The ids stand as they do between quotes in JSON, so they have neither tab nor
 //! line feed. Addresses that name no people have the first line only.
 
+use switchyard_sdk::Id;
 use switchyard_sdk::text::unescape;
 
 use crate::call::Address;
-use crate::identity::{Id, Identity};
+use crate::identity::Identity;
 
 /// Bytes that a line has with two UUIDs: room is made for as many.
 pub const LINE_BYTES: usize = 80;

@@ -7,7 +7,7 @@ use switchyard_sdk::prelude::*;
 use crate::context::{self, Rest};
 use crate::event::{Record, Title};
 use crate::groups::{self, Group};
-use crate::identity::{Id, Identity};
+use crate::identity::Identity;
 use crate::options::Options;
 use crate::properties::write_fitting;
 use crate::revenue::number;

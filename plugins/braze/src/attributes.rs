@@ -2,7 +2,7 @@
 
 use switchyard_sdk::prelude::*;
 
-use crate::identity::{Refusal, Who};
+use crate::identity::Who;
 use crate::profile::{Profile, is_uuid};
 use crate::rules::NAME_CHARACTERS_MAX;
 use crate::settings::{Braze, GroupAs, GroupAttribute};

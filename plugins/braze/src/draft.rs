@@ -4,13 +4,12 @@ use std::ops::Range;
 
 use switchyard_sdk::prelude::*;
 
-use crate::identity::{Refusal, Who, user};
+use crate::identity::{Who, user};
 use crate::join::Join;
 use crate::purchases::Purchase;
 use crate::rules::Recommended;
 use crate::settings::{AnonymousUsers, Braze, PreviousId, SendTraits};
 use crate::tag::Counts;
-use crate::values::Id;
 use crate::{attributes, purchases, recommended};
 
 /// What drafts share, so that each is small.

@@ -9,7 +9,6 @@ use crate::identity::{Who, options};
 use crate::properties::Properties;
 use crate::rules::{NAME_CHARACTERS_MAX, is_reserved_in_event};
 use crate::settings::{Braze, LongTexts};
-use crate::values::Id;
 
 /// Bytes of a time such as `2024-03-01T09:30:00.123Z`, between its quotes.
 const TIME_BYTES: usize = 24;

@@ -6,24 +6,7 @@ use switchyard_sdk::prelude::*;
 
 use crate::rules::{EXTERNAL_ID_BYTES_MAX, INTEGRATIONS};
 use crate::settings::{AnonymousUsers, Braze};
-use crate::values::{self, Id};
-
-/// Why an event is not sent.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Refusal {
-    Skip(&'static str),
-    Reject(&'static str),
-}
-
-impl Refusal {
-    /// Gives the event its fate.
-    pub fn into_fate(self, event: &Event<'_>, plan: &mut Plan) {
-        match self {
-            Refusal::Skip(reason) => plan.skip(event, reason),
-            Refusal::Reject(reason) => plan.reject(event, reason),
-        }
-    }
-}
+use crate::values;
 
 /// The one whom an object is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,7 +106,7 @@ impl<'a> Who<'a> {
 /// When the vendor would refuse it.
 pub fn user<'a>(value: Value<'a>, too_long: &'static str) -> Result<Option<Id<'a>>, Refusal> {
     match Id::of(value) {
-        Some(id) if id.is_longer_than(EXTERNAL_ID_BYTES_MAX) => Err(Refusal::Reject(too_long)),
+        Some(id) if id.has_more_bytes_than(EXTERNAL_ID_BYTES_MAX) => Err(Refusal::Reject(too_long)),
         id => Ok(id),
     }
 }

@@ -6,7 +6,6 @@ use switchyard_sdk::prelude::*;
 use crate::identity::{Who, write_alias};
 use crate::rules::JOINS_MAX;
 use crate::settings::Braze;
-use crate::values::Id;
 
 /// Two profiles that become one.
 #[derive(Clone, Debug, PartialEq)]

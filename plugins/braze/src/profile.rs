@@ -93,7 +93,7 @@ impl<'j, 'b> Profile<'j, 'b> {
             return;
         }
         let text: Option<Cow<'_, str>> = match is {
-            Field::Text => values::id_text(value).map(|text| self.shortened(text)),
+            Field::Text => value.as_trimmed_text().map(|text| self.shortened(text)),
             Field::Email => values::email(value),
             Field::Phone => values::phone(value, self.braze.default_country_code.as_deref()).map(Cow::Owned),
             Field::Date => values::date(value).map(Cow::Owned),
@@ -117,7 +117,7 @@ impl<'j, 'b> Profile<'j, 'b> {
     /// Longitude and latitude; the vendor refuses the object where either is missing.
     fn location(&mut self, at: usize, value: Value<'_>) {
         let place = [key!("longitude"), key!("latitude")];
-        let numbers = place.map(|key| values::number(value.child(key.name())));
+        let numbers = place.map(|key| value.child(key.name()).finite_number());
         let [Some(longitude), Some(latitude)] = numbers else { return };
         if longitude.abs() > 180.0 || latitude.abs() > 90.0 {
             return;
@@ -189,7 +189,7 @@ fn field(name: &str) -> Option<usize> {
 
 /// One of the states, in lower case.
 fn subscription(value: Value<'_>, states: &[&'static str]) -> Option<Cow<'static, str>> {
-    let text = values::trimmed(value)?;
+    let text = value.as_trimmed_str()?;
     states.iter().find(|state| state.eq_ignore_ascii_case(&text)).map(|state| Cow::Borrowed(*state))
 }
 

@@ -1,16 +1,17 @@
 //! Objects of `purchases`: the products of an order, each of which the vendor counts as a purchase.
 
+use switchyard_sdk::money::Currency;
 use switchyard_sdk::name;
 use switchyard_sdk::prelude::*;
 
 use crate::events::{begin, write_time};
-use crate::identity::{Refusal, Who};
+use crate::identity::Who;
 use crate::names::Names;
 use crate::properties::Properties;
 use crate::rest::Rest;
 use crate::rules::{NAME_CHARACTERS_MAX, ORDERS, PURCHASES_MAX, QUANTITY_MAX, is_reserved_in_purchase};
 use crate::settings::{Braze, Ecommerce, LongTexts, PurchaseId, PurchaseProperties};
-use crate::values::{Currency, Id, is_said, number, number_text, whole};
+use crate::values::{currency_of, whole};
 
 /// A price for one unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,7 +57,7 @@ pub fn is_order(braze: &Braze, event: &Event<'_>) -> bool {
 /// Names the property for which there are none. Then nothing is appended.
 pub fn read<'a>(braze: &Braze, event: &Event<'a>, bought: &mut Vec<Purchase<'a>>) -> Result<usize, Refusal> {
     let order = event.properties();
-    let currency = Currency::named(order.child("currency"), braze.default_currency);
+    let currency = currency_of(order.child("currency"), braze.default_currency);
     let before = bought.len();
     let list = order.child("products");
     let products = list.children().filter(|product| list.is_array() && product.is_object());
@@ -92,8 +93,8 @@ fn of_product<'a>(braze: &Braze, product: Value<'a>, order_currency: Option<Curr
     let id = fields.id(braze.purchase_id_from)?;
     let (price, quantity) = units(fields.price?, fields.quantity)?;
     // A product's own currency goes before the order's.
-    let currency = match fields.currency.filter(|own| is_said(*own)) {
-        Some(own) => Currency::of(&own.as_str()?),
+    let currency = match fields.currency.filter(|own| own.is_said()) {
+        Some(own) => Currency::of_value(own),
         None => order_currency,
     };
     Some(Purchase { id, price, quantity, currency: currency?, product: Some(product), names: fields.names })
@@ -145,11 +146,11 @@ impl<'a> Fields<'a> {
 /// The price of a unit and how many there are. The vendor takes whole units only, so of others the
 /// price is that of all.
 fn units<'a>(price: Value<'a>, quantity: Option<Value<'a>>) -> Option<(Price<'a>, u64)> {
-    let text = number_text(price)?;
+    let text = price.finite_number_text()?;
     if let Some(quantity) = quantity.map_or(Some(1), whole) {
         return Some((Price::Given(text), quantity));
     }
-    let quantity = quantity.and_then(number).unwrap_or(1.0);
+    let quantity = quantity.and_then(|quantity| quantity.finite_number()).unwrap_or(1.0);
     if quantity <= 0.0 {
         return None;
     }
@@ -157,13 +158,13 @@ fn units<'a>(price: Value<'a>, quantity: Option<Value<'a>>) -> Option<(Price<'a>
         return Some((Price::Given(text), quantity as u64));
     }
     // To the millionth, which is finer than any price and coarser than a double's noise.
-    Some((Price::Computed((number(price)? * quantity * 1e6).round() / 1e6), 1))
+    Some((Price::Computed((price.finite_number()? * quantity * 1e6).round() / 1e6), 1))
 }
 
 /// What the order is worth as a whole.
 fn order_total<'a>(braze: &Braze, order: Value<'a>) -> Option<Price<'a>> {
     let names = braze.order_value.properties();
-    names.iter().find_map(|name| number_text(order.child(name))).map(Price::Given)
+    names.iter().find_map(|name| order.child(name).finite_number_text()).map(Price::Given)
 }
 
 /// Writes some of an order's purchases, by their numbers.

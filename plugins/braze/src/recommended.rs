@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use switchyard_sdk::money::Currency;
 use switchyard_sdk::name;
 use switchyard_sdk::prelude::*;
 
@@ -16,7 +17,7 @@ use crate::rules::{
     Recommended,
 };
 use crate::settings::{Braze, Ecommerce};
-use crate::values::{Currency, Id, number, number_text, whole};
+use crate::values::{currency_of, whole};
 
 /// The recommended event that an event becomes, where it has all that the vendor requires.
 pub fn find(braze: &Braze, event: &Event<'_>) -> Option<&'static Recommended> {
@@ -171,7 +172,8 @@ impl<'a> Found<'a> {
             Is::List => value.is_array().then_some(Found::List(value)),
             Is::Quantity => {
                 let is_whole = |quantity: &f64| (1.0..1e15).contains(quantity) && quantity.fract() == 0.0;
-                let quantity = whole(value).or_else(|| number(value).filter(is_whole).map(|number| number as u64));
+                let quantity =
+                    whole(value).or_else(|| value.finite_number().filter(is_whole).map(|number| number as u64));
                 quantity.map(Found::Whole)
             }
         }
@@ -244,7 +246,7 @@ impl<'a> Slots<'a> {
 
 /// The text of a number of 0 or more.
 fn money(value: Value<'_>, is: Is) -> Option<&[u8]> {
-    let text = number_text(value)?;
+    let text = value.finite_number_text()?;
     match text.strip_prefix(b"-") {
         Some(amount) if is == Is::Amount => Some(amount),
         Some(_) => None,
@@ -259,7 +261,7 @@ fn worth<'a>(braze: &Braze, properties: Value<'a>, is: Is) -> Option<(&'static s
 }
 
 fn currency(braze: &Braze, properties: Value<'_>) -> Option<Currency> {
-    Currency::named(properties.child("currency"), braze.default_currency)
+    currency_of(properties.child("currency"), braze.default_currency)
 }
 
 /// Where the event comes from. Source: recommended_events, the source field.

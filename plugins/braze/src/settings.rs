@@ -1,9 +1,10 @@
 //! The settings, and what is made of them once.
 
+use switchyard_sdk::money::{Currency, OrderValue};
 use switchyard_sdk::prelude::Deserialize;
+use switchyard_sdk::settings::filled;
 
 use crate::rules::{INSTANCES, OBJECTS_MAX, PROFILE, is_reserved_attribute};
-use crate::values::Currency;
 
 /// The settings, as the operator writes them; plugin.toml says what each means.
 #[derive(Clone, Debug, Deserialize)]
@@ -139,27 +140,6 @@ pub enum PurchaseProperties {
     None,
 }
 
-/// Which property is tried first for the value of an order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OrderValue {
-    #[default]
-    Total,
-    Revenue,
-    Value,
-}
-
-impl OrderValue {
-    /// The properties, in the order in which they are tried.
-    pub fn properties(self) -> [&'static str; 3] {
-        match self {
-            OrderValue::Total => ["total", "revenue", "value"],
-            OrderValue::Revenue => ["revenue", "total", "value"],
-            OrderValue::Value => ["value", "total", "revenue"],
-        }
-    }
-}
-
 /// The attribute of a group.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GroupAttribute {
@@ -289,8 +269,4 @@ fn group_attribute(setting: Option<String>) -> Result<GroupAttribute, String> {
         Some((before, behind)) => GroupAttribute::Each(before.to_string(), behind.to_string()),
         None => GroupAttribute::Named(name),
     })
-}
-
-fn filled(setting: Option<String>) -> Option<String> {
-    setting.map(|text| text.trim().to_string()).filter(|text| !text.is_empty())
 }

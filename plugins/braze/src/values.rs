@@ -2,101 +2,21 @@
 
 use std::borrow::Cow;
 
+use switchyard_sdk::money::Currency;
 use switchyard_sdk::normalise;
 use switchyard_sdk::prelude::*;
 use switchyard_sdk::time::parse_iso8601_us;
 
 use crate::rules::GENDERS;
 
-/// An id as it stands between quotes in JSON: it is copied, never unescaped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Id<'a>(&'a [u8]);
-
-impl<'a> Id<'a> {
-    /// A text that is not blank, or a number.
-    #[inline]
-    pub fn of(value: Value<'a>) -> Option<Id<'a>> {
-        let quoted = match value.quoted() {
-            Some(quoted) => quoted,
-            None if value.is_number() => value.raw(),
-            None => return None,
-        };
-        (!quoted.trim_ascii().is_empty()).then_some(Id(quoted))
+/// The currency that a value names, or `default` where it names none; None where it names what is none:
+/// an amount of one currency is not one of another.
+pub fn currency_of(value: Value<'_>, default: Currency) -> Option<Currency> {
+    match value.quoted() {
+        Some(quoted) if quoted.trim_ascii().is_empty() => Some(default),
+        Some(_) => Currency::of_value(value),
+        None => value.is_null().then_some(default),
     }
-
-    /// The bytes between the quotes.
-    #[inline]
-    pub fn bytes(self) -> &'a [u8] {
-        self.0
-    }
-
-    /// The text, without escapes.
-    pub fn text(self) -> Cow<'a, str> {
-        match std::str::from_utf8(self.0) {
-            Ok(text) if !text.contains('\\') => Cow::Borrowed(text),
-            _ => Cow::Owned(switchyard_sdk::text::unescape(self.0)),
-        }
-    }
-
-    /// Whether its text has more bytes than that.
-    pub fn is_longer_than(self, bytes_max: usize) -> bool {
-        self.0.len() > bytes_max && self.text().len() > bytes_max
-    }
-}
-
-/// Writes it as a string.
-impl Json for Id<'_> {
-    #[inline]
-    fn write(self, json: &mut JsonWriter) {
-        // The quote comes with the comma where one is due.
-        json.raw(b"\"");
-        json.verbatim(self.0);
-        json.verbatim(b"\"");
-    }
-}
-
-/// Three letters in upper case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Currency([u8; 3]);
-
-impl Currency {
-    /// The currency of those who name none.
-    pub const USD: Currency = Currency(*b"USD");
-
-    /// The code of a currency; None for what cannot be one.
-    pub fn of(text: &str) -> Option<Currency> {
-        let mut letters: [u8; 3] = text.trim_ascii().as_bytes().try_into().ok()?;
-        letters.make_ascii_uppercase();
-        letters.iter().all(u8::is_ascii_uppercase).then_some(Currency(letters))
-    }
-
-    /// The currency that a value names, or `default` where it names none; None where it names what is
-    /// none: an amount of one currency is not one of another.
-    pub fn named(value: Value<'_>, default: Currency) -> Option<Currency> {
-        match value.quoted() {
-            Some(quoted) if quoted.trim_ascii().is_empty() => Some(default),
-            Some(_) => Currency::of(&value.as_str()?),
-            None => value.is_null().then_some(default),
-        }
-    }
-
-    /// The letters.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-/// The number that a value is, or that its text is.
-pub fn number(value: Value<'_>) -> Option<f64> {
-    std::str::from_utf8(value.number_text()?).ok()?.parse().ok().filter(|number: &f64| number.is_finite())
-}
-
-/// The text of a number that a double holds, or of a text that is one: all are that have no exponent
-/// and are not very long.
-pub fn number_text(value: Value<'_>) -> Option<&[u8]> {
-    let text = value.number_text()?;
-    let is_plain = text.len() < 300 && !text.iter().any(|byte| matches!(byte, b'e' | b'E'));
-    (is_plain || number(value).is_some()).then_some(text)
 }
 
 /// A whole number of 1 or more as most are written: a few digits.
@@ -107,41 +27,14 @@ pub fn whole(value: Value<'_>) -> Option<u64> {
     is_plain.then(|| digits.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
 }
 
-/// Whether a value says something: it is neither null nor a blank text.
-#[inline]
-pub fn is_said(value: Value<'_>) -> bool {
-    match value.quoted() {
-        Some(quoted) => !quoted.trim_ascii().is_empty(),
-        None => !value.is_null(),
-    }
-}
-
 /// An e-mail address that the vendor takes.
 pub fn email(value: Value<'_>) -> Option<Cow<'_, str>> {
-    let text = trimmed(value)?;
-    let (local, domain) = text.split_once('@')?;
-    let is_good = |character: char| !character.is_whitespace() && !character.is_control() && character != '@';
-    let is_domain = domain.split('.').count() > 1 && domain.split('.').all(|label| !label.is_empty());
-    (!local.is_empty() && is_domain && local.chars().chain(domain.chars()).all(is_good)).then_some(text)
+    value.as_trimmed_str().filter(|text| normalise::is_email(text))
 }
 
 /// A phone number in E.164.
 pub fn phone(value: Value<'_>, default_country_code: Option<&str>) -> Option<String> {
-    normalise::phone_e164(&id_text(value)?, default_country_code)
-}
-
-/// The text of a text or number that is not blank.
-pub fn id_text(value: Value<'_>) -> Option<Cow<'_, str>> {
-    if value.is_number() { value.as_text() } else { trimmed(value) }
-}
-
-/// A text without what is blank around it; None where nothing is left.
-pub fn trimmed(value: Value<'_>) -> Option<Cow<'_, str>> {
-    let text = match value.as_filled_str()? {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-        Cow::Owned(text) => Cow::Owned(text.trim().to_string()),
-    };
-    (!text.is_empty()).then_some(text)
+    normalise::phone_e164(&value.as_trimmed_text()?, default_country_code)
 }
 
 /// A date as `YYYY-MM-DD`.
@@ -169,7 +62,7 @@ pub fn country(value: Value<'_>) -> Option<String> {
 
 /// The two letters of a language, in lower case: `de` of `de-DE`.
 pub fn language(value: Value<'_>) -> Option<String> {
-    let text = trimmed(value)?;
+    let text = value.as_trimmed_str()?;
     let first = text.split(['-', '_']).next()?;
     (first.len() == 2 && first.bytes().all(|byte| byte.is_ascii_alphabetic())).then(|| first.to_ascii_lowercase())
 }

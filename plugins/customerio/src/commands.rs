@@ -4,7 +4,7 @@ use switchyard_sdk::name;
 use switchyard_sdk::prelude::*;
 
 use crate::device::{self, Device};
-use crate::identity::{Refusal, Who};
+use crate::identity::Who;
 use crate::item::Items;
 use crate::rules::{COMMANDS, Command};
 use crate::settings::{Commands, CustomerIo, DeviceCalls, SendTraits};

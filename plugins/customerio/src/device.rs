@@ -7,7 +7,7 @@ use switchyard_sdk::prelude::*;
 
 use crate::attributes::cut_bytes;
 use crate::dates::time_of_event;
-use crate::identity::{Id, Refusal, Who};
+use crate::identity::{Who, id};
 use crate::item::{Item, Items};
 use crate::rules::{APPLE, ATTRIBUTE_NAME_BYTES_MAX, ATTRIBUTE_VALUE_BYTES_MAX, ATTRIBUTES_MAX, TOKEN_BYTES_MAX};
 
@@ -44,8 +44,8 @@ fn device_of<'a>(event: &Event<'a>) -> Value<'a> {
 /// # Errors
 /// When it is missing, or cannot be one.
 pub fn token<'a>(event: &Event<'a>) -> Result<Id<'a>, Refusal> {
-    let of_context = Id::of(event.context().child("device").child("token"));
-    let token = of_context.or_else(|| Id::of(device_of(event).child("token")));
+    let of_context = id(event.context().child("device").child("token"));
+    let token = of_context.or_else(|| id(device_of(event).child("token")));
     let token = token.ok_or(Refusal::Reject("context.device.token: is missing"))?;
     if token.bytes().len() > TOKEN_BYTES_MAX { Err(Refusal::Reject(TOO_LARGE)) } else { Ok(token) }
 }

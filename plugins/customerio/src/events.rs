@@ -7,7 +7,7 @@ use switchyard_sdk::prelude::*;
 use crate::attributes::{cut_bytes, is_empty};
 use crate::dates::{has_date, time_of_event, write_converted};
 use crate::event_id::event_id;
-use crate::identity::{Refusal, Who};
+use crate::identity::Who;
 use crate::item::{Item, Items};
 use crate::rules::{EVENT_NAME_BYTES_MAX, MESSAGE_OVERRIDES};
 use crate::settings::{CustomerIo, LongNames, PageName};

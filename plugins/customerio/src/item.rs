@@ -2,7 +2,7 @@
 
 use switchyard_sdk::prelude::*;
 
-use crate::identity::{Refusal, Who};
+use crate::identity::Who;
 use crate::rules::ITEM_BYTES_MAX;
 
 /// The items of one event.

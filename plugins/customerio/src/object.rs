@@ -4,7 +4,7 @@ use switchyard_sdk::prelude::*;
 
 use crate::attributes::Attributes;
 use crate::dates::seconds;
-use crate::identity::{Id, Refusal, Who};
+use crate::identity::{self, Who, fitting};
 use crate::item::{Item, Items};
 use crate::rules::{NO_ATTRIBUTES_OF_OBJECT, OBJECT_ACTIONS};
 use crate::settings::CustomerIo;
@@ -35,8 +35,8 @@ impl<'a> ObjectIds<'a> {
         too_long: &'static str,
         no_type: &'static str,
     ) -> Result<ObjectIds<'a>, Refusal> {
-        let id = Id::fitting(id, too_long)?.ok_or(Refusal::Reject(missing))?;
-        let kind = Id::of(about.first(&["object_type_id", "objectTypeId"]));
+        let kind = identity::id(about.first(&["object_type_id", "objectTypeId"]));
+        let id = fitting(id, too_long)?.ok_or(Refusal::Reject(missing))?;
         let is_number = |kind: Id<'_>| kind.bytes().iter().all(u8::is_ascii_digit);
         if kind.is_some_and(|kind| !is_number(kind)) {
             return Err(Refusal::Reject(no_type));

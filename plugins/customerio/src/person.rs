@@ -4,7 +4,7 @@ use switchyard_sdk::prelude::*;
 
 use crate::attributes::{Attributes, is_empty, is_excluded};
 use crate::dates::{seconds, time_of_event};
-use crate::identity::{Id, Refusal, Who, email, phone};
+use crate::identity::{Who, email, fitting, phone};
 use crate::item::{Item, Items};
 use crate::object::{self, ObjectIds};
 use crate::rules::NO_ATTRIBUTES_OF_PERSON;
@@ -135,7 +135,7 @@ fn write_trait(customer_io: &CustomerIo, who: &Who<'_>, child: Value<'_>, attrib
         // An id changes only where the person is known by another.
         "id" => {
             if matches!(who, Who::CioId(_) | Who::Email(_) | Who::Phone(_))
-                && let Ok(Some(id)) = Id::fitting(child, "")
+                && let Ok(Some(id)) = fitting(child, "")
             {
                 attributes.own("id", id);
             }
@@ -180,7 +180,7 @@ pub fn write_alias(customer_io: &CustomerIo, event: &Event<'_>, items: &mut Item
     let too_long = "previousId: has more than 150 bytes";
     let too_large = "previousId: is too long";
     if customer_io.alias_call == AliasCall::Visitor {
-        let visitor = Id::fitting(previous, too_long)?.ok_or(Refusal::Reject("previousId: is missing"))?;
+        let visitor = fitting(previous, too_long)?.ok_or(Refusal::Reject("previousId: is missing"))?;
         if kept == Who::Id(visitor) {
             return Err(Refusal::Skip("previousId: is the userId itself"));
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use switchyard_sdk::prelude::Deserialize;
+use switchyard_sdk::settings::filled;
 
 use crate::rules::{ATTRIBUTE_VALUE_BYTES_MAX, ITEM_BYTES_MAX};
 
@@ -262,8 +263,4 @@ fn topics(purposes: BTreeMap<String, String>) -> Result<Vec<(String, String)>, S
 
 fn is_whole(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn filled(setting: Option<String>) -> Option<String> {
-    setting.map(|text| text.trim().to_string()).filter(|text| !text.is_empty())
 }

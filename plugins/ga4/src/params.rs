@@ -218,20 +218,3 @@ pub fn is_personal(name: &[u8]) -> bool {
 pub fn is_said(value: &Value<'_>) -> bool {
     value.is_number() || value.quoted().is_some_and(|quoted| !quoted.iter().all(u8::is_ascii_whitespace))
 }
-
-/// Three letters in upper case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Currency([u8; 3]);
-
-impl Currency {
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-/// The code of a currency; None for what cannot be one.
-pub fn currency(text: &str) -> Option<Currency> {
-    let mut letters: [u8; 3] = text.trim_ascii().as_bytes().try_into().ok()?;
-    letters.make_ascii_uppercase();
-    letters.iter().all(u8::is_ascii_uppercase).then_some(Currency(letters))
-}

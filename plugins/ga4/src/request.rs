@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 
+use switchyard_sdk::money::{Currency, OrderValue};
 use switchyard_sdk::name;
 use switchyard_sdk::prelude::*;
 
 use crate::fields::{Context, Properties};
 use crate::items::{self, Products};
-use crate::params::{Params, currency, is_identifier, is_said};
+use crate::params::{Params, is_identifier, is_said};
 use crate::rules::{
     APP_EVENTS, BACKDATE_US_MAX, BODY_BYTES_MAX, CAMPAIGN, CUSTOM, EVENTS, EVENTS_MAX, NAME_CHARACTERS_MAX, PAGE,
     PARAMS_MAX, Param, RESERVED_EVENTS, RESERVED_PREFIXES, Rule, SCREEN, Worth,
 };
-use crate::settings::{Campaign, Ga4, OrderValue, Validation};
+use crate::settings::{Campaign, Ga4, Validation};
 use crate::user;
 
 /// Bytes behind the last event.
@@ -268,7 +269,7 @@ fn session(ga4: &Ga4, member: &Member<'_>, properties: &Properties<'_>, params: 
         params.json().value(session);
     }
     let given = properties.engagement_time_msec;
-    if number(given).is_some_and(|time| time >= 1.0) {
+    if given.finite_number().is_some_and(|time| time >= 1.0) {
         params.number("engagement_time_msec", &given);
     } else if params.open(b"engagement_time_msec") {
         params.json().value(ga4.engagement_time_msec);
@@ -320,7 +321,7 @@ fn money(ga4: &Ga4, properties: &Properties<'_>, rule: &Rule, params: &mut Param
     let code = match given.quoted() {
         None if given.is_null() => ga4.default_currency,
         Some(quoted) if quoted.trim_ascii().is_empty() => ga4.default_currency,
-        _ => given.as_str().and_then(|text| currency(&text)),
+        _ => Currency::of_value(given),
     };
     let Some(code) = code else { return };
     let amount = amount(ga4, properties, rule);
@@ -328,7 +329,7 @@ fn money(ga4: &Ga4, properties: &Properties<'_>, rule: &Rule, params: &mut Param
         return;
     }
     if params.open(b"currency") {
-        params.json().value(code.as_str());
+        params.json().value(code);
     }
     match amount {
         Amount::Given(number) if params.open(b"value") => params.json().raw(number),
@@ -359,18 +360,14 @@ fn amount<'a>(ga4: &Ga4, properties: &Properties<'a>, rule: &Rule) -> Amount<'a>
     if rule.worth != Worth::Product {
         return Amount::None;
     }
-    match number(properties.all.child("price")) {
+    match properties.all.child("price").finite_number() {
         Some(price) => {
-            let product = price * number(properties.all.child("quantity")).unwrap_or(1.0);
+            let product = price * properties.all.child("quantity").finite_number().unwrap_or(1.0);
             // To the millionth, which is finer than any price and coarser than a double's noise.
             Amount::Computed((product * 1e6).round() / 1e6)
         }
         None => Amount::None,
     }
-}
-
-fn number(value: Value<'_>) -> Option<f64> {
-    std::str::from_utf8(value.number_text()?).ok()?.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 /// The properties that no table has, as long as there is room.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use switchyard_sdk::money::{Currency, OrderValue};
 use switchyard_sdk::prelude::Deserialize;
 use switchyard_sdk::url::percent_encode_into;
 
-use crate::params::{Currency, currency};
 use crate::request::refused_name;
 use crate::rules::{VALUE_CHARACTERS_MAX, VALUE_CHARACTERS_MAX_360};
 
@@ -111,16 +111,6 @@ pub enum GmailSuffix {
     Drop,
 }
 
-/// The first property that an order's value is taken from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OrderValue {
-    #[default]
-    Total,
-    Revenue,
-    Value,
-}
-
 /// What becomes of objects and arrays in properties.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -195,7 +185,7 @@ impl Ga4 {
         let url = url(&settings)?;
         let is_app = filled(&settings.firebase_app_id).is_some();
         let stream = filled(&settings.measurement_id).unwrap_or_default();
-        let default_currency = match settings.default_currency.as_deref().map(currency) {
+        let default_currency = match settings.default_currency.as_deref().map(Currency::of) {
             Some(None) => return Err("default_currency: must be three letters, such as EUR".to_string()),
             known => known.flatten(),
         };

@@ -5,7 +5,7 @@ use switchyard_sdk::prelude::*;
 use crate::calls::{COMPANIES, Inputs, fill};
 use crate::contact::begin;
 use crate::field::is_placed;
-use crate::identity::{Refusal, write_contact_id};
+use crate::identity::write_contact_id;
 use crate::properties::{Names, Of, Properties};
 use crate::rules::{COMPANY, DOMAIN, IDENTIFYING, RECORDS_MAX, TAG_BODY_BYTES_MAX};
 use crate::settings::{Companies, HubSpot, Unlisted};

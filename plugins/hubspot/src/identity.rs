@@ -6,24 +6,6 @@ use switchyard_sdk::prelude::*;
 use crate::rules::{EMAIL_BYTES_MAX, EMAIL_LOCAL_BYTES_MAX, INTEGRATIONS, RECORD_IDS, TOKENS};
 use crate::settings::{ContactId, HubSpot};
 
-/// Why an event is not sent.
-pub enum Refusal {
-    /// Not meant for this vendor.
-    Skip(&'static str),
-    /// Cannot be sent.
-    Reject(&'static str),
-}
-
-impl Refusal {
-    /// The fate of the event.
-    pub fn into_fate(self, event: &Event<'_>, plan: &mut Plan) {
-        match self {
-            Refusal::Skip(reason) => plan.skip(event, reason),
-            Refusal::Reject(reason) => plan.reject(event, reason),
-        }
-    }
-}
-
 const NO_EMAIL: Refusal = Refusal::Skip("traits.email: is missing, and contacts are known by it");
 const BAD_EMAIL: Refusal = Refusal::Reject("traits.email: is no e-mail address");
 const NOBODY: Refusal =

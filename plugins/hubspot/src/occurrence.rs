@@ -7,7 +7,7 @@ use switchyard_sdk::prelude::*;
 use switchyard_sdk::time::{format_iso8601, parse_iso8601_us};
 
 use crate::calls::{CONTACTS, EVENTS, Inputs, fill};
-use crate::identity::{Refusal, Who, write_uuid};
+use crate::identity::{Who, write_uuid};
 use crate::properties::{Names, Of, Properties, clean_name};
 use crate::rules::{
     DEVICE_TYPE, DEVICE_TYPES, EVENT_ADDRESS, EVENT_CONTEXT, EVENT_NAME_CHARACTERS_MAX, EVENT_PAGE, EVENT_USER_AGENT,

@@ -2,7 +2,7 @@
 
 use switchyard_sdk::prelude::*;
 
-use crate::identity::{Refusal, write_contact_id};
+use crate::identity::write_contact_id;
 use crate::occurrence::Occurrences;
 use crate::settings::HubSpot;
 use crate::{company, contact};

@@ -5,6 +5,10 @@ use crate::value::Type;
 /// Where requests go. An account that is hosted in the European Union has the same address.
 pub const BASE: &str = "https://api.hubapi.com";
 
+/// Where access tokens are fetched: the address before it, /oauth/v1/token, ends in February 2027.
+/// Source: changelog, "v1 OAuth API Deprecation", and Manage OAuth access tokens with the 2026-03 API.
+pub const TOKEN_PATH: &str = "/oauth/2026-03/token";
+
 /// Records of a batch. Source: Using object APIs, "100 inputs per request".
 pub const RECORDS_MAX: usize = 100;
 /// Events of a batch. Source: Send custom event occurrences, Limits.

@@ -4,7 +4,7 @@ use switchyard_sdk::prelude::*;
 
 use crate::field::{Field, FieldSettings, fields};
 use crate::properties::clean_name;
-use crate::rules::{BASE, COMPANY, CONTACT, EVENT_NAME_CHARACTERS_MAX, RECORD_NAME_CHARACTERS_MAX};
+use crate::rules::{BASE, COMPANY, CONTACT, EVENT_NAME_CHARACTERS_MAX, RECORD_NAME_CHARACTERS_MAX, TOKEN_PATH};
 
 /// The version of the API before versions were dates.
 const LEGACY: &str = "v3";
@@ -15,7 +15,10 @@ const LEGACY: &str = "v3";
 pub struct Settings {
     #[serde(default)]
     auth: AuthBy,
-    access_token: String,
+    access_token: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+    refresh_token: Option<String>,
     hub_id: Option<String>,
     endpoint: Option<String>,
     api_version: Option<String>,
@@ -59,6 +62,16 @@ fn yes() -> bool {
 enum AuthBy {
     #[default]
     PrivateApp,
+    Oauth2,
+}
+
+/// How requests show who sends them, with what it takes.
+#[derive(Clone, Debug, PartialEq)]
+enum Credential {
+    /// The token of a private app.
+    Token(String),
+    /// A scheme of the host that fetches tokens, with its parameters.
+    Scheme(String),
 }
 
 /// What becomes of that which the settings do not list.
@@ -166,7 +179,7 @@ pub enum Companies {
 /// Everything that a plan and a judgement need, checked once.
 #[derive(Clone, Debug)]
 pub struct HubSpot {
-    pub(crate) access_token: String,
+    credential: Credential,
     pub(crate) base: String,
     pub(crate) api_version: String,
     pub(crate) contacts_url: String,
@@ -197,12 +210,14 @@ impl HubSpot {
     /// # Errors
     /// Names the setting that is wrong and what would be right.
     pub fn new(settings: Settings) -> Result<HubSpot, String> {
-        // A second way to authenticate is another variant, with settings of its own.
-        let AuthBy::PrivateApp = settings.auth;
-        if settings.access_token.trim().is_empty() {
-            return Err("access_token: must be the access token of a private app".to_string());
-        }
         let base = filled(settings.endpoint).unwrap_or(BASE.to_string()).trim_end_matches('/').to_string();
+        let credential = match settings.auth {
+            AuthBy::PrivateApp => Credential::Token(needed("access_token", settings.access_token, "private_app")?),
+            AuthBy::Oauth2 => {
+                let (id, secret) = (settings.client_id, settings.client_secret);
+                oauth2(&base, id, secret, settings.refresh_token).map(Credential::Scheme)?
+            }
+        };
         let api_version = filled(settings.api_version).unwrap_or(LEGACY.to_string());
         let objects = objects_url(&base, &api_version);
         let hub_id = filled(settings.hub_id);
@@ -233,7 +248,7 @@ impl HubSpot {
         };
         let user_id_property = filled(settings.user_id_property);
         Ok(HubSpot {
-            access_token: settings.access_token,
+            credential,
             contacts_url: format!("{objects}/contacts/batch/upsert"),
             companies_url: format!("{objects}/companies/batch/upsert"),
             company_search_url: format!("{objects}/companies/search"),
@@ -279,7 +294,38 @@ impl HubSpot {
 
     /// Adds to a request how it shows who sends it: the only place that does.
     pub(crate) fn sign(&self, request: &mut Request) {
-        request.bearer(&self.access_token);
+        match &self.credential {
+            Credential::Token(token) => request.bearer(token),
+            Credential::Scheme(scheme) => request.auth(Auth::Named(scheme.clone())),
+        };
+    }
+}
+
+/// The host's scheme that fetches access tokens. HubSpot takes the client's id and secret in the form.
+fn oauth2(
+    base: &str,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+    refresh_token: Option<String>,
+) -> Result<String, String> {
+    if base.contains(char::is_whitespace) {
+        return Err("endpoint: must be without spaces".to_string());
+    }
+    let [id, secret, token] =
+        [("client_id", client_id), ("client_secret", client_secret), ("refresh_token", refresh_token)]
+            .map(|(name, value)| needed(name, value, "oauth2"));
+    Ok(format!(
+        "oauth2-refresh-token token-url={base}{TOKEN_PATH} client-id={} client-secret={} client-auth=body refresh-token={}",
+        id?, secret?, token?
+    ))
+}
+
+/// The value of a setting that this way to authenticate needs.
+fn needed(name: &str, value: Option<String>, auth: &str) -> Result<String, String> {
+    match filled(value) {
+        Some(value) if !value.contains(char::is_whitespace) => Ok(value),
+        Some(_) => Err(format!("{name}: must be without spaces")),
+        None => Err(format!("{name}: is missing, and auth = {auth} needs it")),
     }
 }
 
@@ -352,6 +398,18 @@ mod tests {
         let event = |event: Value| json!({"hub_id": "1", "events": [event]});
         let fields = |fields: Value| event(json!({"event": "A", "name": "a", "properties": fields}));
         check(json!({"access_token": " "}), "access_token:");
+        check(json!({"access_token": null}), "access_token:");
+        let oauth2 = |name: &str, value: Value| {
+            let mut settings =
+                json!({"auth": "oauth2", "client_id": "a", "client_secret": "sw_b", "refresh_token": "sw_c"});
+            settings[name] = value;
+            settings
+        };
+        for name in ["client_id", "client_secret", "refresh_token"] {
+            check(oauth2(name, Value::Null), &format!("{name}: is missing"));
+        }
+        check(oauth2("client_id", json!("a b=c")), "client_id: must be without spaces");
+        check(oauth2("endpoint", json!("https://a.example/x scope=y")), "endpoint: must be without spaces");
         check(json!({"hub_id": "eu1"}), "hub_id:");
         check(json!({"events": [{"event": "A", "name": "a"}]}), "hub_id:");
         check(json!({"unlisted_events": "send"}), "hub_id:");

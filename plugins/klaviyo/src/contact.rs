@@ -6,7 +6,6 @@ use switchyard_sdk::normalise;
 use switchyard_sdk::prelude::*;
 
 use crate::rules::{EMAIL_CHARACTERS_MAX, EMAIL_LABEL_CHARACTERS_MAX, EMAIL_LOCAL_CHARACTERS_MAX, PHONE_DIGITS};
-use crate::values::text;
 
 /// The signs that may stand in the local part of an address beside letters and digits. Source: RFC 5322,
 /// section 3.2.3.
@@ -14,10 +13,7 @@ const SIGNS: &[u8] = b"!#$%&'*+-/=?^_`{|}~";
 
 /// An e-mail address.
 pub fn email(value: Value<'_>) -> Option<Cow<'_, str>> {
-    if !value.is_string() {
-        return None;
-    }
-    text(value).filter(|text| is_email(text))
+    value.as_trimmed_str().filter(|text| is_email(text))
 }
 
 /// Whether a text is an address: none with other letters than those of ASCII, and a domain that ends
@@ -63,7 +59,7 @@ fn is_domain(domain: &[u8]) -> bool {
 
 /// A phone number in E.164.
 pub fn phone(value: Value<'_>, default_country_code: Option<&str>) -> Option<String> {
-    let text = text(value)?;
+    let text = value.as_trimmed_text()?;
     let number = international(text.as_bytes()).or_else(|| normalise::phone_e164(&text, default_country_code));
     number.filter(|number| is_phone(number))
 }

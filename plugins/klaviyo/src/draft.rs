@@ -5,12 +5,11 @@ use std::borrow::Cow;
 use switchyard_sdk::prelude::*;
 use switchyard_sdk::time::{format_iso8601, parse_iso8601_us};
 
-use crate::identity::{Identity, Refusal};
+use crate::identity::Identity;
 use crate::rules::TIME_AHEAD_MS_MAX;
 use crate::settings::{Klaviyo, OrderUniqueId};
 use crate::shop::Act;
 use crate::title::Title;
-use crate::values::Id;
 
 /// A track, a page or a screen.
 pub struct Draft<'a> {

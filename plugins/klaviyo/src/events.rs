@@ -3,7 +3,6 @@
 use switchyard_sdk::prelude::*;
 
 use crate::draft::Draft;
-use crate::identity::Refusal;
 use crate::items::Item;
 use crate::job::{Job, Target};
 use crate::occurrence::{self, Common};

@@ -8,24 +8,6 @@ use switchyard_sdk::url::query_value;
 use crate::contact::{email, is_email, phone};
 use crate::rules::{ID_CHARACTERS_MAX, INTEGRATIONS};
 use crate::settings::{AnonymousVisitors, GroupAs, Klaviyo};
-use crate::values::Id;
-
-/// Why an event is not sent.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Refusal {
-    Skip(&'static str),
-    Reject(&'static str),
-}
-
-impl Refusal {
-    /// Gives the event its fate.
-    pub fn into_fate(self, event: &Event<'_>, plan: &mut Plan) {
-        match self {
-            Refusal::Skip(reason) => plan.skip(event, reason),
-            Refusal::Reject(reason) => plan.reject(event, reason),
-        }
-    }
-}
 
 /// Somebody's identifiers. Source: reference/profiles_api_overview, profile identifiers.
 #[derive(Clone, Debug)]
@@ -47,13 +29,14 @@ impl<'a> Identity<'a> {
     /// Where it says nothing.
     pub fn of(klaviyo: &Klaviyo, event: &Event<'a>) -> Result<Identity<'a>, Refusal> {
         let user_id = Id::of(event.get("userId"));
-        let anonymous_id = Id::of(event.get("anonymousId")).filter(|id| !id.is_longer_than(ID_CHARACTERS_MAX));
+        let anonymous_id =
+            Id::of(event.get("anonymousId")).filter(|id| !id.has_more_characters_than(ID_CHARACTERS_MAX));
         let places = Places::of(klaviyo, event);
         let mut identity = Identity {
             profile_id: option(event, "profile_id"),
             email: places.find(&["email"], email).or_else(|| user_id.and_then(address)),
             phone: None,
-            external_id: user_id.filter(|id| klaviyo.send_user_id && !id.is_longer_than(ID_CHARACTERS_MAX)),
+            external_id: user_id.filter(|id| klaviyo.send_user_id && !id.has_more_characters_than(ID_CHARACTERS_MAX)),
             anonymous_id,
             exchange_id: None,
         };

@@ -1,6 +1,7 @@
 //! One of the vendor's events: its metric, its time, its value and its properties. Source:
 //! reference/create_event.
 
+use switchyard_sdk::money::Currency;
 use switchyard_sdk::prelude::*;
 
 use crate::draft::Draft;
@@ -11,13 +12,12 @@ use crate::properties::Properties;
 use crate::renamed;
 use crate::settings::Klaviyo;
 use crate::shop::{Act, ORDER_ID, ORDERED_PRODUCT, PRODUCT};
-use crate::values::{Id, currency};
 
 /// What an event and the events of its products have in common.
 pub struct Common<'a> {
     order_id: Option<Id<'a>>,
     value: Option<Amount<'a>>,
-    currency: Option<[u8; 3]>,
+    currency: Option<Currency>,
 }
 
 impl<'a> Common<'a> {
@@ -30,7 +30,7 @@ impl<'a> Common<'a> {
             let name = child.raw_key();
             match name.first() {
                 Some(b'o') if same(name, b"order_id") => common.order_id = Id::of(child),
-                Some(b'c') if same(name, b"currency") => common.currency = currency(child),
+                Some(b'c') if same(name, b"currency") => common.currency = Currency::of_value(child),
                 Some(b't' | b'r' | b'v') => {
                     let rank = names.iter().position(|known| same(known.as_bytes(), name));
                     if let Some(rank) = rank.filter(|rank| *rank < rank_of_value)
@@ -116,7 +116,7 @@ fn write_rest(
     klaviyo: &Klaviyo,
     draft: &Draft<'_>,
     value: Option<Amount<'_>>,
-    currency: Option<[u8; 3]>,
+    currency: Option<Currency>,
     item: Option<usize>,
     json: &mut JsonWriter,
 ) {
@@ -126,9 +126,7 @@ fn write_rest(
     if let Some(amount) = value {
         json.member(key!("value"), amount);
         if let Some(code) = currency {
-            json.verbatim(b",\"value_currency\":\"");
-            json.verbatim(&code);
-            json.verbatim(b"\"");
+            json.member(key!("value_currency"), code);
         }
     }
     json.verbatim(b",\"unique_id\":\"");

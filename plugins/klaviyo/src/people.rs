@@ -2,11 +2,10 @@
 
 use switchyard_sdk::prelude::*;
 
-use crate::identity::{Identity, Refusal};
+use crate::identity::Identity;
 use crate::profile::{self, Told};
 use crate::settings::{GroupAs, Klaviyo};
 use crate::subscription;
-use crate::values::Id;
 
 /// Plans the requests of identifies and groups, given by their positions.
 pub fn requests(klaviyo: &Klaviyo, batch: &Batch, positions: &[u32], plan: &mut Plan) {

@@ -7,7 +7,6 @@ use crate::job::{Job, Target};
 use crate::rules::TAG_BYTES_MAX;
 use crate::settings::{Klaviyo, Requests, SendTraits};
 use crate::traits::Traits;
-use crate::values::Id;
 
 /// Somebody of whom an event says something.
 pub struct Told<'a> {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use switchyard_sdk::money::OrderValue;
+use switchyard_sdk::name::PageName;
 use switchyard_sdk::prelude::{Deserialize, Request};
+use switchyard_sdk::settings::filled;
 
 use crate::rules::{REVISION, properties_max, time_ms_min};
 
@@ -106,27 +109,6 @@ pub enum Ecommerce {
     Own,
 }
 
-/// The property that is tried first for an event's value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OrderValue {
-    #[default]
-    Total,
-    Revenue,
-    Value,
-}
-
-impl OrderValue {
-    /// All of them, in the order in which they are tried.
-    pub fn properties(self) -> [&'static str; 3] {
-        match self {
-            OrderValue::Total => ["total", "revenue", "value"],
-            OrderValue::Revenue => ["revenue", "total", "value"],
-            OrderValue::Value => ["value", "total", "revenue"],
-        }
-    }
-}
-
 /// What the vendor knows an order's events by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -171,15 +153,6 @@ pub enum GroupAs {
 pub enum Channel {
     Email,
     Sms,
-}
-
-/// What a page or screen is called.
-#[derive(Clone, Debug)]
-pub struct PageName {
-    /// May have the places `{name}` and `{category}`.
-    pub pattern: String,
-    /// Where the event does not have what the pattern needs.
-    pub plain: &'static str,
 }
 
 /// Everything that a plan needs, checked once.
@@ -291,8 +264,4 @@ fn is_revision(text: &str) -> bool {
             _ => byte.is_ascii_digit(),
         });
     is_date && !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric())
-}
-
-fn filled(setting: Option<String>) -> Option<String> {
-    setting.map(|text| text.trim().to_string()).filter(|text| !text.is_empty())
 }

@@ -6,9 +6,8 @@
 use switchyard_sdk::prelude::*;
 use switchyard_sdk::time::format_iso8601;
 
-use crate::identity::{Identity, Refusal};
+use crate::identity::Identity;
 use crate::settings::{Channel, Klaviyo};
-use crate::values::Id;
 
 /// What somebody says of some channels.
 struct Wish<'a> {

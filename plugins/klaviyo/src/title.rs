@@ -6,9 +6,8 @@ use switchyard_sdk::name;
 use switchyard_sdk::prelude::*;
 use switchyard_sdk::text::cut;
 
-use crate::identity::Refusal;
 use crate::rules::METRIC_CHARACTERS_MAX;
-use crate::settings::{Ecommerce, Klaviyo, PageName};
+use crate::settings::{Ecommerce, Klaviyo};
 use crate::shop::{SHOP, Shop};
 
 /// A metric, and the rules for its properties where it is one of the vendor's own.
@@ -29,10 +28,10 @@ impl<'a> Title<'a> {
         let kind = event.kind();
         let name = match kind {
             Kind::Page => match &klaviyo.page_event {
-                Some(name) => filled_in(name, event),
+                Some(name) => name.filled_in(event),
                 None => return Err(Refusal::Skip("type: pages are sent only where page_event is set")),
             },
-            Kind::Screen => filled_in(&klaviyo.screen_event, event),
+            Kind::Screen => klaviyo.screen_event.filled_in(event),
             _ => event.event_name().as_filled_str().ok_or(Refusal::Reject("event: is missing"))?,
         };
         if kind == Kind::Track
@@ -51,26 +50,4 @@ fn fitting(name: Cow<'_, str>) -> Cow<'_, str> {
         Cow::Borrowed(name) => Cow::Borrowed(cut(name.trim(), METRIC_CHARACTERS_MAX).trim_end()),
         Cow::Owned(name) => Cow::Owned(cut(name.trim(), METRIC_CHARACTERS_MAX).trim_end().to_string()),
     }
-}
-
-/// The pattern filled, or the plain name where the event does not have what it needs.
-fn filled_in<'a>(name: &'a PageName, event: &Event<'_>) -> Cow<'a, str> {
-    if !name.pattern.contains('{') {
-        return Cow::Borrowed(&name.pattern);
-    }
-    let mut filled = name.pattern.clone();
-    for (place, value) in [("{name}", event.page_name()), ("{category}", category(event))] {
-        if filled.contains(place) {
-            match value.as_filled_str() {
-                Some(text) => filled = filled.replace(place, text.trim()),
-                None => return Cow::Borrowed(name.plain),
-            }
-        }
-    }
-    Cow::Owned(filled)
-}
-
-fn category<'a>(event: &Event<'a>) -> Value<'a> {
-    let own = event.get("category");
-    if own.is_null() { event.properties().child("category") } else { own }
 }

@@ -6,11 +6,10 @@ use std::net::IpAddr;
 
 use switchyard_sdk::prelude::*;
 
-use crate::money::number;
 use crate::properties::{can_stand, write_fitting};
 use crate::rules::{Field, IDENTIFIERS, LOCATION, PROFILE, PROFILE_BYTES_MAX, Place};
 use crate::settings::{Klaviyo, Operator};
-use crate::values::{locale, text};
+use crate::values::locale;
 
 /// Bytes for what stands behind and between the fields of a profile.
 const FRAME_BYTES: usize = 200;
@@ -169,15 +168,15 @@ enum Written<'a> {
 /// A value as a field has it; None for what cannot be one.
 fn field(value: Value<'_>, is: Field) -> Option<Written<'_>> {
     let degrees = |max: f64| {
-        let is_place = number(value).is_some_and(|degrees| degrees.abs() <= max);
+        let is_place = value.finite_number().is_some_and(|degrees| degrees.abs() <= max);
         value.number_text().filter(|_| is_place).map(Written::Number)
     };
     match is {
-        Field::Text => text(value).map(Written::Text),
+        Field::Text => value.as_trimmed_text().map(Written::Text),
         Field::Locale => locale(value).map(|tag| Written::Text(Cow::Owned(tag))),
         Field::Latitude => degrees(90.0),
         Field::Longitude => degrees(180.0),
-        Field::Ip => text(value).filter(|text| text.parse::<IpAddr>().is_ok()).map(Written::Text),
+        Field::Ip => value.as_trimmed_text().filter(|text| text.parse::<IpAddr>().is_ok()).map(Written::Text),
     }
 }
 

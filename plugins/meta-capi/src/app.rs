@@ -3,7 +3,7 @@
 
 use switchyard_sdk::prelude::*;
 
-use crate::origin::{System, text};
+use crate::origin::System;
 use crate::said::{Said, Term};
 
 /// Whether the user lets herself be tracked in apps. What is unknown is not allowed.
@@ -34,21 +34,21 @@ fn write_extended(context: Value<'_>, system: System, json: &mut JsonWriter) {
         System::Android => "a2",
         System::Ios => "i2",
     });
-    let mut known = |value: Value<'_>| json.value(text(value).unwrap_or_default());
+    let mut known = |value: Value<'_>| json.value(value.as_filled_text().unwrap_or_default());
     known(app.child("namespace"));
     known(app.child("version"));
     known(app.child("build"));
     known(context.child("os").child("version"));
     known(device.child("model"));
-    json.value(text(context.child("locale")).unwrap_or_default().replace('-', "_").as_str());
+    json.value(context.child("locale").as_filled_text().unwrap_or_default().replace('-', "_").as_str());
     // The time zone's abbreviation.
     json.value("");
-    let mut known = |value: Value<'_>| json.value(text(value).unwrap_or_default());
+    let mut known = |value: Value<'_>| json.value(value.as_filled_text().unwrap_or_default());
     known(context.child("network").child("carrier"));
     known(screen.child("width"));
     known(screen.child("height"));
     known(screen.child("density"));
     // Cores, storage and free storage.
     (0..3).for_each(|_| json.value(""));
-    json.value(text(context.child("timezone")).unwrap_or_default());
+    json.value(context.child("timezone").as_filled_text().unwrap_or_default());
 }

@@ -74,16 +74,6 @@ pub enum Screens {
     Skip,
 }
 
-/// The property that the value of an order is first looked for in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OrderValue {
-    #[default]
-    Total,
-    Revenue,
-    Value,
-}
-
 /// Which id of a product the vendor's catalog has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]

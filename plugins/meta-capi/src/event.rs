@@ -5,8 +5,7 @@ use switchyard_sdk::prelude::*;
 
 use crate::choices::WhenDenied;
 use crate::names::{self, Named};
-use crate::origin::{self, Origin, text};
-use crate::request::Refusal;
+use crate::origin::{self, Origin};
 use crate::rules::{AGE_S_MAX, ActionSource, STORE_AGE_S_MAX, WAY_S};
 use crate::said::{Said, Term};
 use crate::settings::Meta;
@@ -52,7 +51,7 @@ impl<'e, 'a> Record<'e, 'a> {
         json.begin_object();
         json.member(key!("event_name"), &*named.name);
         json.member(key!("event_time"), self.time_s);
-        match said.get(Term::EventId).and_then(text) {
+        match said.get(Term::EventId).and_then(|value| value.as_filled_text()) {
             Some(id) => json.member(key!("event_id"), id.trim()),
             None => json.member(key!("event_id"), event.message_id()),
         }
@@ -101,7 +100,7 @@ fn write_original(said: &Said<'_>, json: &mut JsonWriter) {
     json.begin_object();
     let empty = json.len();
     for key in [key!("event_name"), key!("order_id"), key!("event_id")] {
-        if let Some(text) = text(original.child(key.name())) {
+        if let Some(text) = original.child(key.name()).as_filled_text() {
             json.member(key, text.trim());
         }
     }

@@ -1,8 +1,8 @@
 //! What an event is worth: its value and the value's currency, of which neither says anything alone.
 
+use switchyard_sdk::money::OrderValue;
 use switchyard_sdk::prelude::*;
 
-use crate::choices::OrderValue;
 use crate::products::Products;
 use crate::rules::{Rule, Worth};
 use crate::settings::Meta;
@@ -102,7 +102,6 @@ fn amount<'a>(meta: &Meta, rule: &Rule, properties: Value<'a>, products: &Produc
 
 /// An amount: a number that a double holds and that is not negative, and its text.
 pub fn number(value: Value<'_>) -> Option<(&[u8], f64)> {
-    let text = value.number_text()?;
-    let number: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    (number.is_finite() && number >= 0.0).then_some((text, number))
+    let (text, number) = (value.number_text()?, value.finite_number()?);
+    (number >= 0.0).then_some((text, number))
 }

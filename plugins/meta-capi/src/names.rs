@@ -7,7 +7,6 @@ use switchyard_sdk::prelude::*;
 use switchyard_sdk::text::cut;
 
 use crate::choices::{CustomEvents, Screens};
-use crate::request::Refusal;
 use crate::rules::{CUSTOM, EVENTS, NAME_CHARACTERS_MAX, PAGE_VIEW, Rule, STANDARD_EVENTS};
 use crate::settings::Meta;
 

@@ -2,8 +2,6 @@
 //! required parameters; parameters/app-data; business-messaging; all under
 //! developers.facebook.com/documentation/ads-commerce/conversions-api.
 
-use std::borrow::Cow;
-
 use switchyard_sdk::name;
 use switchyard_sdk::prelude::*;
 
@@ -72,7 +70,7 @@ impl<'a> Origin<'a> {
             ActionSource::App if self.system.is_none() => Some(
                 "context.device.type: is neither ios nor android, and the vendor asks for it where action_source is app",
             ),
-            ActionSource::App if text(context.child("os").child("version")).is_none() => {
+            ActionSource::App if context.child("os").child("version").as_filled_text().is_none() => {
                 Some("context.os.version: is missing, and the vendor asks for it where action_source is app")
             }
             ActionSource::BusinessMessaging if self.channel.is_none() => Some(
@@ -122,9 +120,4 @@ fn is_app(event: &Event<'_>) -> bool {
     event.kind() == Kind::Screen
         || context.child("app").is_object()
         || one_of(context.child("channel"), &["mobile"]).is_some()
-}
-
-/// The text of a value that says something.
-pub fn text(value: Value<'_>) -> Option<Cow<'_, str>> {
-    if value.is_number() { value.as_text() } else { value.as_filled_str() }
 }

@@ -89,7 +89,7 @@ impl<'a> Products<'a> {
         json.member_key(key!("content_ids"));
         json.begin_array();
         let values = given.children().filter(|_| given.is_array()).chain(given.is_scalar().then_some(given));
-        values.filter_map(text).for_each(|id| json.value(id));
+        values.filter_map(|value| value.as_filled_text()).for_each(|id| json.value(id));
         if json.as_bytes().last() == Some(&b'[') {
             self.iter(meta).for_each(|(_, id)| json.value(id));
         }
@@ -126,12 +126,7 @@ fn id<'a>(meta: &Meta, product: Value<'a>) -> Option<Cow<'a, str>> {
         ProductId::ProductId => ["product_id", "sku", "id"],
         ProductId::Sku => ["sku", "product_id", "id"],
     };
-    keys.iter().find_map(|key| text(product.child(key)))
-}
-
-/// The text of an id: not blank, or a number.
-fn text(value: Value<'_>) -> Option<Cow<'_, str>> {
-    if value.is_number() { value.as_text() } else { value.as_filled_str() }
+    keys.iter().find_map(|key| product.child(key).as_filled_text())
 }
 
 fn price(product: Value<'_>) -> Option<(&[u8], f64)> {

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use switchyard_sdk::JsonWriter;
+use switchyard_sdk::money::OrderValue;
 use switchyard_sdk::prelude::Deserialize;
+use switchyard_sdk::settings::filled;
 use switchyard_sdk::text::cut;
 
 use crate::choices::{
-    ContentType, CustomEvents, ExternalIds, Incomplete, LimitedDataUse, OrderValue, ProductId, Screens, Source, State,
-    TokenIn, WhenDenied,
+    ContentType, CustomEvents, ExternalIds, Incomplete, LimitedDataUse, ProductId, Screens, Source, State, TokenIn,
+    WhenDenied,
 };
 use crate::money::{Currency, currency};
 use crate::rules::{EVENTS_MAX, NAME_CHARACTERS_MAX};
@@ -176,8 +178,4 @@ fn ending(test_event_code: Option<String>) -> Vec<u8> {
     }
     json.verbatim(b"}");
     json.into_bytes()
-}
-
-fn filled(setting: Option<String>) -> Option<String> {
-    setting.map(|text| text.trim().to_string()).filter(|text| !text.is_empty())
 }

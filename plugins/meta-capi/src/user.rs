@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use switchyard_sdk::prelude::*;
 use switchyard_sdk::url::query_value;
 
-use crate::origin::{Origin, text};
+use crate::origin::Origin;
 use crate::rules::{ActionSource, TOO_BROAD};
 use crate::said::{Said, Term};
 use crate::settings::Meta;
@@ -147,7 +147,7 @@ fn is_cookie(value: Value<'_>) -> bool {
 }
 
 fn write_id(value: Option<Value<'_>>, key: Key, form: Form, matched: &mut Match, json: &mut JsonWriter) {
-    let Some(text) = value.and_then(text) else { return };
+    let Some(text) = value.and_then(|value| value.as_filled_text()) else { return };
     let text = text.trim();
     match form {
         Form::Text => json.member(key, text),

@@ -3,7 +3,7 @@
 use switchyard_sdk::prelude::*;
 
 use crate::browser::browser;
-use crate::identity::Id;
+use crate::identity::somebody;
 use crate::properties::Properties;
 use crate::rules::{CONTEXT, CONTEXT_PLAIN, Mapping};
 use crate::settings::{IdentityMode, Mixpanel};
@@ -64,8 +64,8 @@ fn device(mixpanel: &Mixpanel, event: &Event<'_>, device: Value<'_>, properties:
         properties.text(if apple { key!("$ios_ifa") } else { key!("advertising_id") }, advertising);
     }
     if mixpanel.identity_mode == IdentityMode::Original
-        && Id::of(event.get("anonymousId")).is_none()
-        && Id::of(device.child("id")).is_some()
+        && somebody(event.get("anonymousId")).is_none()
+        && somebody(device.child("id")).is_some()
     {
         properties.text(key!("$device_id"), device.child("id"));
     }

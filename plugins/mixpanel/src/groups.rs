@@ -5,21 +5,20 @@ use std::collections::BTreeMap;
 use switchyard_sdk::prelude::*;
 
 use crate::call::Records;
-use crate::identity::Id;
 use crate::operators::Traits;
 use crate::rules::GROUP_PROFILE;
 use crate::settings::{Mixpanel, Operator};
 
 /// The groups that a group event names: by its groupId, and by the traits that the settings name.
 pub fn of<'m, 'a>(mixpanel: &'m Mixpanel, event: &Event<'a>) -> Vec<(&'m str, Id<'a>)> {
-    let first = Id::any(event.get("groupId")).map(|id| (mixpanel.group_key.as_str(), id));
+    let first = Id::of(event.get("groupId")).map(|id| (mixpanel.group_key.as_str(), id));
     first.into_iter().chain(further(mixpanel, event)).collect()
 }
 
 /// The groups that the traits of a group event name.
 pub fn further<'m, 'a>(mixpanel: &'m Mixpanel, event: &Event<'a>) -> impl Iterator<Item = (&'m str, Id<'a>)> {
     let traits = event.own_traits();
-    mixpanel.group_keys.iter().filter_map(move |key| Some((key.as_str(), Id::any(traits.child(key))?)))
+    mixpanel.group_keys.iter().filter_map(move |key| Some((key.as_str(), Id::of(traits.child(key))?)))
 }
 
 /// Writes the updates of a group event, one for each group that it names.

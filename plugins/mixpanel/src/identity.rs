@@ -6,40 +6,9 @@ use switchyard_sdk::prelude::*;
 use crate::rules::{INSERT_ID_BYTES_MAX, PLACEHOLDERS};
 use crate::settings::IdentityMode;
 
-/// An id as it stands between quotes in JSON: it is copied, never unescaped.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Id<'a>(&'a [u8]);
-
-impl<'a> Id<'a> {
-    /// The text or number, when it says something: what stands for "nobody" is no id.
-    pub fn of(value: Value<'a>) -> Option<Id<'a>> {
-        Id::any(value).filter(|id| !is_placeholder(id.0))
-    }
-
-    /// As [`Id::of`], for ids of things other than users.
-    pub fn any(value: Value<'a>) -> Option<Id<'a>> {
-        let quoted = match value.quoted() {
-            Some(quoted) => quoted,
-            None if value.is_number() => value.raw(),
-            None => return None,
-        };
-        (!quoted.trim_ascii().is_empty()).then_some(Id(quoted))
-    }
-
-    /// The bytes between the quotes.
-    pub fn bytes(self) -> &'a [u8] {
-        self.0
-    }
-}
-
-/// Writes it as a string.
-impl Json for Id<'_> {
-    fn write(self, json: &mut JsonWriter) {
-        // The quote comes with the comma where one is due.
-        json.raw(b"\"");
-        json.verbatim(self.0);
-        json.verbatim(b"\"");
-    }
+/// A user's id, when it says something: what stands for "nobody" is no id.
+pub fn somebody(value: Value<'_>) -> Option<Id<'_>> {
+    Id::of(value).filter(|id| !is_placeholder(id.bytes()))
 }
 
 /// The ids of an event.
@@ -52,7 +21,7 @@ pub struct Identity<'a> {
 impl<'a> Identity<'a> {
     /// The ids of an event that can be used.
     pub fn of(event: &Event<'a>) -> Identity<'a> {
-        Identity { user: Id::of(event.get("userId")), device: Id::of(event.get("anonymousId")) }
+        Identity { user: somebody(event.get("userId")), device: somebody(event.get("anonymousId")) }
     }
 
     /// Whether there is none.
@@ -65,12 +34,12 @@ impl<'a> Identity<'a> {
         json.member_key(key);
         json.verbatim(b"\"");
         match (self.user, self.device) {
-            (Some(user), _) => json.verbatim(user.0),
+            (Some(user), _) => json.verbatim(user.bytes()),
             (None, Some(device)) => {
                 if mode == IdentityMode::Simplified {
                     json.verbatim(b"$device:");
                 }
-                json.verbatim(device.0);
+                json.verbatim(device.bytes());
             }
             (None, None) => {}
         }

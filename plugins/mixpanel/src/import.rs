@@ -8,10 +8,10 @@ use switchyard_sdk::prelude::*;
 use crate::call::Records;
 use crate::context;
 use crate::groups;
-use crate::identity::{Id, Identity, write_insert_id};
+use crate::identity::{Identity, write_insert_id};
 use crate::properties::{Found, Properties};
 use crate::rules::{ELEMENTS_MAX, MERGES, ORDERS, TIME_AHEAD_MS_MAX, TIME_MS_MIN};
-use crate::settings::{Mixpanel, PageName};
+use crate::settings::Mixpanel;
 
 /// The event's time where the vendor takes it, in milliseconds since 1970.
 ///
@@ -105,8 +105,8 @@ enum Title<'a> {
 /// What a track, a page or a screen is called.
 fn title<'a>(mixpanel: &'a Mixpanel, event: &Event<'a>) -> Result<Title<'a>, &'static str> {
     let title = match event.kind() {
-        Kind::Page => Title::Text(page_name(&mixpanel.page_event, event)),
-        Kind::Screen => Title::Text(page_name(&mixpanel.screen_event, event)),
+        Kind::Page => Title::Text(mixpanel.page_event.filled_in(event)),
+        Kind::Screen => Title::Text(mixpanel.screen_event.filled_in(event)),
         _ => Title::Own(event.event_name()),
     };
     let text = match &title {
@@ -198,27 +198,5 @@ pub fn write_ip(mixpanel: &Mixpanel, event: &Event<'_>, json: &mut JsonWriter) {
 
 /// The group that an event is of.
 fn group<'a>(event: &Event<'a>) -> Option<Id<'a>> {
-    Id::any(event.get("groupId")).or_else(|| Id::any(event.context().child("groupId")))
-}
-
-/// The pattern filled, or the plain name where the event does not have what it needs.
-fn page_name<'a>(name: &'a PageName, event: &Event<'_>) -> Cow<'a, str> {
-    if !name.pattern.contains('{') {
-        return Cow::Borrowed(&name.pattern);
-    }
-    let mut filled = name.pattern.clone();
-    for (place, value) in [("{name}", event.page_name()), ("{category}", category(event))] {
-        if filled.contains(place) {
-            match value.as_filled_str() {
-                Some(text) => filled = filled.replace(place, text.trim()),
-                None => return Cow::Borrowed(name.plain),
-            }
-        }
-    }
-    Cow::Owned(filled)
-}
-
-fn category<'a>(event: &Event<'a>) -> Value<'a> {
-    let own = event.get("category");
-    if own.is_null() { event.properties().child("category") } else { own }
+    Id::of(event.get("groupId")).or_else(|| Id::of(event.context().child("groupId")))
 }

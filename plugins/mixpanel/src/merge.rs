@@ -7,7 +7,7 @@
 use switchyard_sdk::prelude::*;
 
 use crate::call::Records;
-use crate::identity::{Id, Identity, write_insert_id};
+use crate::identity::{Identity, somebody, write_insert_id};
 use crate::import::time_ms;
 use crate::settings::{MergeWith, Mixpanel};
 
@@ -39,8 +39,8 @@ pub fn write_alias(
     now_ms: u64,
     records: &mut Records<'_>,
 ) -> Result<(), &'static str> {
-    let previous = Id::of(event.get("previousId")).ok_or("previousId: is missing or a placeholder")?;
-    let user = Id::of(event.get("userId")).ok_or("userId: is missing or a placeholder")?;
+    let previous = somebody(event.get("previousId")).ok_or("previousId: is missing or a placeholder")?;
+    let user = somebody(event.get("userId")).ok_or("userId: is missing or a placeholder")?;
     if user == previous {
         return Err("previousId: is the userId itself");
     }

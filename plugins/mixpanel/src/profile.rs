@@ -3,7 +3,7 @@
 use switchyard_sdk::prelude::*;
 
 use crate::call::Records;
-use crate::identity::{Id, Identity};
+use crate::identity::Identity;
 use crate::import::write_ip;
 use crate::operators::{OPERATORS, Traits};
 use crate::rules::PROFILE;

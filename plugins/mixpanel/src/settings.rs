@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use switchyard_sdk::JsonWriter;
+use switchyard_sdk::name::PageName;
 use switchyard_sdk::prelude::{Deserialize, key};
+use switchyard_sdk::settings::filled;
 use switchyard_sdk::url::push_query;
 
 use crate::rules::{is_reserved, may_be_of_context};
@@ -110,15 +112,6 @@ pub enum Account {
     Service(String, String),
 }
 
-/// What a page or screen is called.
-#[derive(Clone, Debug)]
-pub struct PageName {
-    /// May have the places `{name}` and `{category}`.
-    pub pattern: String,
-    /// Where the event does not have what the pattern needs.
-    pub plain: &'static str,
-}
-
 /// Everything that a plan needs, checked once.
 #[derive(Clone, Debug)]
 pub struct Mixpanel {
@@ -199,8 +192,8 @@ impl Mixpanel {
             account,
             identity_mode: settings.identity_mode,
             merge_with: settings.merge_with,
-            page_event: page_name(settings.page_event, "Loaded a Page"),
-            screen_event: page_name(settings.screen_event, "Loaded a Screen"),
+            page_event: PageName::of(settings.page_event, "Loaded a Page"),
+            screen_event: PageName::of(settings.screen_event, "Loaded a Screen"),
             identify_event: filled(settings.identify_event),
             group_event: filled(settings.group_event),
             group_key,
@@ -221,12 +214,4 @@ fn check_group_key(setting: &str, key: &str) -> Result<(), String> {
         return Err(format!("{setting}: `{key}` is a name that events use already; take the project's group key"));
     }
     Ok(())
-}
-
-fn page_name(setting: Option<String>, plain: &'static str) -> PageName {
-    PageName { pattern: filled(setting).unwrap_or(plain.to_string()), plain }
-}
-
-fn filled(setting: Option<String>) -> Option<String> {
-    setting.map(|text| text.trim().to_string()).filter(|text| !text.is_empty())
 }

@@ -96,11 +96,12 @@ def judge_response(plugin: Any, now_ms: int, response: types.Response) -> types.
         )
         plugin.judge(_state, answer, judgement)
         return types.Judgement(
-            [_verdict(*each) for each in judgement._verdicts],
-            [_request(each) for each in judgement._follow_ups],
-            judgement._slow_until_ms,
-            judgement._pause,
-            judgement._split,
+            verdicts=[_verdict(*each) for each in judgement._verdicts],
+            follow_ups=[_request(each) for each in judgement._follow_ups],
+            slow_until_ms=judgement._slow_until_ms,
+            slow_quota_until_ms=judgement._slow_quota_until_ms,
+            pause=judgement._pause,
+            split=judgement._split,
         )
 
     return _within(now_ms, "", call)
@@ -121,6 +122,8 @@ def _request(request: switchyard.Request) -> types.Request:
         auth=[_auth(*each) for each in request._auth],
         covers=request._covers,
         lanes=request._lanes,
+        quota=request._quota,
+        not_after_ms=request._not_after_ms,
         tag=request._tag,
     )
 
@@ -152,6 +155,7 @@ def _verdict(position: int, verdict: str, detail: Any) -> tuple[int, types.Verdi
     if verdict == "auth-expired":
         return position, types.Verdict_AuthExpired()
     kinds: dict[str, Any] = {
+        "warned": types.Verdict_Warned,
         "retry": types.Verdict_RetryAfterMs,
         "skip": types.Verdict_Skip,
         "reject": types.Verdict_Reject,

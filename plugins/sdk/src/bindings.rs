@@ -4,7 +4,7 @@
 #[expect(missing_docs, reason = "generated from wit/, which documents its items")]
 pub mod contract {
     wit_bindgen::generate!({
-        path: "../../wit/0.1.0",
+        path: "../../wit/1.0.0",
         world: "indexed-judging-destination",
         pub_export_macro: true,
         export_macro_name: "export_judging",
@@ -16,10 +16,10 @@ pub mod contract {
 /// Names the plain world in every plugin: that of a judging plugin is the union of both.
 mod plain {
     wit_bindgen::generate!({
-        path: "../../wit/0.1.0",
+        path: "../../wit/1.0.0",
         world: "indexed-destination",
         export_macro_name: "export_plain",
-        with: { "switchyard:destination/types@0.1.0": crate::bindings::contract::switchyard::destination::types },
+        with: { "switchyard:destination/types@1.0.0": crate::bindings::contract::switchyard::destination::types },
     });
 }
 

@@ -220,6 +220,12 @@ impl<'a> Event<'a> {
         if name.is_null() { self.properties().child("name") } else { name }
     }
 
+    /// The category of a page or screen: `category`, else `properties.category`.
+    pub fn page_category(&self) -> Value<'a> {
+        let category = self.root().child("category");
+        if category.is_null() { self.properties().child("category") } else { category }
+    }
+
     /// `properties`
     #[inline]
     pub fn properties(&self) -> Value<'a> {
@@ -255,22 +261,22 @@ impl<'a> Event<'a> {
 
     /// `userId`, when it is a text that is not blank, or a number.
     pub fn user_id(&self) -> Option<Cow<'a, str>> {
-        filled(self.known(USER_ID))
+        self.known(USER_ID).as_filled_text()
     }
 
     /// `anonymousId`, when it is a text that is not blank, or a number.
     pub fn anonymous_id(&self) -> Option<Cow<'a, str>> {
-        filled(self.known(ANONYMOUS_ID))
+        self.known(ANONYMOUS_ID).as_filled_text()
     }
 
     /// `groupId`, when it is a text that is not blank, or a number.
     pub fn group_id(&self) -> Option<Cow<'a, str>> {
-        filled(self.known(GROUP_ID))
+        self.known(GROUP_ID).as_filled_text()
     }
 
     /// `previousId`, when it is a text that is not blank, or a number.
     pub fn previous_id(&self) -> Option<Cow<'a, str>> {
-        filled(self.known(PREVIOUS_ID))
+        self.known(PREVIOUS_ID).as_filled_text()
     }
 
     /// When it happened: microseconds since 1970, from `timestamp`; where that is no time, when the
@@ -294,12 +300,4 @@ impl<'a> Event<'a> {
     pub fn timestamp_s(&self) -> i64 {
         self.timestamp_us().div_euclid(1_000_000)
     }
-}
-
-/// The text of an id that says something.
-pub(crate) fn filled(value: Value<'_>) -> Option<Cow<'_, str>> {
-    if value.is_string() {
-        return value.as_filled_str();
-    }
-    if value.is_number() { value.as_text() } else { None }
 }

@@ -25,7 +25,7 @@ impl fmt::Debug for Hex {
 
 impl Json for Hex {
     fn write(self, writer: &mut JsonWriter) {
-        writer.string(self.as_str());
+        writer.quoted(&self.0);
     }
 }
 

@@ -8,7 +8,14 @@ pub use crate::bindings::types::{Judgement, Response, Verdict};
 impl Default for Judgement {
     /// Nothing to add to the status.
     fn default() -> Judgement {
-        Judgement { verdicts: Vec::new(), follow_ups: Vec::new(), slow_until_ms: None, pause: None, split: false }
+        Judgement {
+            verdicts: Vec::new(),
+            follow_ups: Vec::new(),
+            slow_until_ms: None,
+            slow_quota_until_ms: None,
+            pause: None,
+            split: false,
+        }
     }
 }
 

@@ -79,6 +79,8 @@ fn request_shown(request: &types::Request) -> Value {
     }
     shown["key"] = request.key.as_str().into();
     shown["lanes"] = json!(request.lanes);
+    shown["quota"] = json!(request.quota);
+    shown["not_after_ms"] = json!(request.not_after_ms);
     shown
 }
 
@@ -96,6 +98,7 @@ fn auth_shown(auth: &Auth) -> Value {
 pub fn judgement_shown(judgement: &Judgement) -> Value {
     let verdict = |(index, verdict): &(u32, Verdict)| match verdict {
         Verdict::Delivered => json!({"index": index, "verdict": "delivered"}),
+        Verdict::Warned(warning) => json!({"index": index, "verdict": "delivered", "warning": warning}),
         Verdict::RetryAfterMs(after) => json!({"index": index, "verdict": "retry", "after_ms": after}),
         Verdict::Skip(reason) => json!({"index": index, "verdict": "skip", "reason": reason}),
         Verdict::Reject(reason) => json!({"index": index, "verdict": "reject", "reason": reason}),
@@ -105,6 +108,7 @@ pub fn judgement_shown(judgement: &Judgement) -> Value {
         "verdicts": judgement.verdicts.iter().map(verdict).collect::<Vec<Value>>(),
         "pause": judgement.pause,
         "slow_until_ms": judgement.slow_until_ms,
+        "slow_quota_until_ms": judgement.slow_quota_until_ms,
         "split": judgement.split,
     })
 }

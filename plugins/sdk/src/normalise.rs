@@ -13,6 +13,15 @@ pub fn email(address: &str) -> String {
     address.trim().to_lowercase()
 }
 
+/// Whether a text looks like an e-mail address: something, an at sign, and a domain of several labels,
+/// with nothing blank in it. Stricter checks are a vendor's own.
+pub fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.split_once('@') else { return false };
+    let is_good = |character: char| !character.is_whitespace() && !character.is_control() && character != '@';
+    let is_domain = domain.split('.').count() > 1 && domain.split('.').all(|label| !label.is_empty());
+    !local.is_empty() && is_domain && local.chars().chain(domain.chars()).all(is_good)
+}
+
 /// An e-mail address as Google wants it: without spaces, lower case, and without the dots of the
 /// local part where gmail.com or googlemail.com ignore them.
 pub fn email_google(address: &str) -> String {
@@ -183,6 +192,16 @@ mod tests {
         assert_eq!(email_google("J.D@example.com"), "j.d@example.com");
         assert_eq!(email_canonical("J.D+shop@Example.com"), "jd@example.com");
         assert_eq!(email("no address"), "no address");
+    }
+
+    #[test]
+    fn addresses_are_told_from_other_texts() {
+        for text in ["ana@example.com", "Ana+shop@mail.example.co.uk", "å@exämple.com"] {
+            assert!(is_email(text), "{text}");
+        }
+        for text in ["", "ana", "ana@", "@example.com", "ana@example", "ana@.com", "a b@example.com", "a@b@c.d"] {
+            assert!(!is_email(text), "{text}");
+        }
     }
 
     #[test]

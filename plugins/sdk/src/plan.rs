@@ -101,6 +101,8 @@ impl Request {
             auth: Vec::new(),
             covers: Vec::new(),
             lanes: Vec::new(),
+            quota: None,
+            not_after_ms: None,
             tag: Vec::new(),
         };
         Request { wire, body: Body::Bytes(Vec::new()) }
@@ -183,6 +185,21 @@ impl Request {
     /// more than once: the request stands in all of the lanes.
     pub fn lane(&mut self, lane: &str) -> &mut Request {
         self.wire.lanes.push(lane.to_string());
+        self
+    }
+
+    /// The vendor's limit that it counts against, where the vendor has several: what an answer says of
+    /// it ([`Judgement::slow_quota`](crate::judge::Judgement::slow_quota)) holds for the requests with
+    /// the same quota.
+    pub fn quota(&mut self, quota: &str) -> &mut Request {
+        self.wire.quota = Some(quota.to_string());
+        self
+    }
+
+    /// Not sent after this time, milliseconds since 1970: its events are planned again then. For
+    /// vendors that take no event older than some days.
+    pub fn not_after(&mut self, at_ms: u64) -> &mut Request {
+        self.wire.not_after_ms = Some(at_ms);
         self
     }
 

@@ -59,7 +59,7 @@ macro_rules! destination {
     (settings: $settings:ty, configure: $state:ty = $configure:expr, plan: $plan:expr $(,)?) => {
         $crate::__destination! { $settings, $state, $configure, $plan }
         #[cfg(target_arch = "wasm32")]
-        $crate::bindings::contract::exports::switchyard::destination::indexed_planner::__export_switchyard_destination_indexed_planner_0_1_0_cabi! {
+        $crate::bindings::contract::exports::switchyard::destination::indexed_planner::__export_switchyard_destination_indexed_planner_1_0_0_cabi! {
             SwitchyardPlugin with_types_in $crate::bindings::contract::exports::switchyard::destination::indexed_planner
         }
     };

@@ -8,8 +8,10 @@ use std::borrow::Cow;
 use crate::bytes;
 use crate::text;
 
-/// Bytes before the first entry of an index. Source: wit/0.1.0/index.md.
+/// Bytes before the first entry of an index. Source: wit/1.0.0/index.md.
 const HEADER_BYTES: usize = 16;
+/// Bytes that a number without exponent may have to be one that a double holds.
+const FINITE_BYTES_MAX: usize = 300;
 /// The layout that this SDK reads.
 const LAYOUT: u8 = 1;
 const FLAG_ESCAPED: u8 = 1;
@@ -61,6 +63,10 @@ struct Entry {
 }
 
 const NOTHING: Entry = Entry { start: 0, end: 0, next: 0, key_len: 0, kind: 0, flags: 0 };
+
+fn parsed(number: &[u8]) -> Option<f64> {
+    std::str::from_utf8(number).ok()?.parse().ok().filter(|number: &f64| number.is_finite())
+}
 
 /// An event's bytes and its index.
 #[derive(Clone, Copy)]
@@ -203,6 +209,25 @@ impl<'a> Value<'a> {
         self.as_str().filter(|text| !text.bytes().all(|byte| byte.is_ascii_whitespace()))
     }
 
+    /// The text of a string that is not blank, or of a number: what the Segment specification calls an id.
+    pub fn as_filled_text(&self) -> Option<Cow<'a, str>> {
+        if self.is_number() { self.as_text() } else { self.as_filled_str() }
+    }
+
+    /// The text without what is blank around it, when it is a string of which something is left.
+    pub fn as_trimmed_str(&self) -> Option<Cow<'a, str>> {
+        let text = match self.as_filled_str()? {
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+            Cow::Owned(text) => Cow::Owned(text.trim().to_string()),
+        };
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// The same of a string, or a number's text: what an id or a name may arrive as.
+    pub fn as_trimmed_text(&self) -> Option<Cow<'a, str>> {
+        if self.is_number() { self.as_text() } else { self.as_trimmed_str() }
+    }
+
     /// The text of a string, a number or a boolean. What the Segment specification calls an id may
     /// arrive as any of the first two.
     pub fn as_text(&self) -> Option<Cow<'a, str>> {
@@ -241,6 +266,29 @@ impl<'a> Value<'a> {
             ValueKind::Number => Some(self.raw()),
             ValueKind::String => self.quoted().map(<[u8]>::trim_ascii).filter(|quoted| text::is_number(quoted)),
             _ => None,
+        }
+    }
+
+    /// The text of a number, or of a string that is nothing but one, when a double holds it. Copy it: it
+    /// is what the sender wrote.
+    pub fn finite_number_text(&self) -> Option<&'a [u8]> {
+        let text = self.number_text()?;
+        // All are that have no exponent and are not very long.
+        let is_plain = text.len() <= FINITE_BYTES_MAX && !text.iter().any(|byte| matches!(byte, b'e' | b'E'));
+        (is_plain || parsed(text).is_some()).then_some(text)
+    }
+
+    /// The number of a number, or of a string that is nothing but one, when a double holds it.
+    pub fn finite_number(&self) -> Option<f64> {
+        parsed(self.number_text()?)
+    }
+
+    /// Whether it says something: it is neither null nor a blank text.
+    #[inline]
+    pub fn is_said(&self) -> bool {
+        match self.quoted() {
+            Some(quoted) => !quoted.trim_ascii().is_empty(),
+            None => !self.is_null(),
         }
     }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use switchyard_sdk::Kind;
+use switchyard_sdk::money::OrderValue;
 use switchyard_sdk::prelude::Deserialize;
 
 /// The settings.
@@ -80,26 +81,6 @@ impl KindSetting {
     /// Whether its events have names.
     pub fn has_names(self) -> bool {
         matches!(self, KindSetting::Track | KindSetting::Page | KindSetting::Screen)
-    }
-}
-
-/// The first property that a value is taken from.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OrderValue {
-    Total,
-    Revenue,
-    Value,
-}
-
-impl OrderValue {
-    /// The properties, in the order in which they are tried.
-    pub fn properties(self) -> [&'static str; 3] {
-        match self {
-            OrderValue::Total => ["total", "revenue", "value"],
-            OrderValue::Revenue => ["revenue", "total", "value"],
-            OrderValue::Value => ["value", "total", "revenue"],
-        }
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use switchyard_sdk::money::OrderValue;
 use switchyard_sdk::prelude::*;
 
 use crate::condition::Condition;
 use crate::fields::Path;
 use crate::pattern::Pattern;
 use crate::rules::{Said, TEXTS};
-use crate::settings::{Layout, MessageSettings, OrderValue, Settings};
+use crate::settings::{Layout, MessageSettings, Settings};
 use crate::template::Template;
 
 /// Where messages go, and what they have in common there.

@@ -1,43 +1,11 @@
 //! What the plugin reads of an event's objects: each is walked once, and its members are found on the
 //! way. A member with several names is the first of them that is said.
 
-use switchyard_sdk::prelude::*;
-
-/// A struct of members, and the walk that finds them: `field: "name" | "other name"`.
-macro_rules! members {
-    ($(#[$doc:meta])* $object:ident { $($field:ident: $($name:literal)|+,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default)]
-        pub struct $object<'a> {
-            $(pub $field: Option<Value<'a>>,)*
-        }
-
-        impl<'a> $object<'a> {
-            pub fn of(object: Value<'a>) -> $object<'a> {
-                let mut found = $object::default();
-                for value in object.children() {
-                    let place = match value.raw_key() {
-                        $($($name)|+ => &mut found.$field,)*
-                        _ => continue,
-                    };
-                    if place.is_none() && is_filled(&value) {
-                        *place = Some(value);
-                    }
-                }
-                found
-            }
-        }
-    };
-}
-
-/// Anything but null and a blank text.
-fn is_filled(value: &Value<'_>) -> bool {
-    !value.is_null() && value.quoted().is_none_or(|quoted| !quoted.trim_ascii().is_empty())
-}
+use switchyard_sdk::members;
 
 members! {
     /// What decides which request an event goes into: of `properties`, or of the vendor's own options.
-    Routing {
+    pub struct Routing {
         event_source: b"event_source" | b"eventSource",
         event_source_id: b"event_source_id" | b"pixel_code",
         test_event_code: b"test_event_code" | b"testEventCode",
@@ -47,7 +15,7 @@ members! {
 members! {
     /// `properties`. Sources: the Segment specification; tiktok-conversions, common_fields.ts;
     /// ads.tiktok.com/help/article/about-parameters.
-    Properties {
+    pub struct Properties {
         event_id: b"event_id" | b"eventId",
         external_id: b"external_id",
         email: b"email",
@@ -84,7 +52,7 @@ members! {
 
 members! {
     /// A product of the Segment specification, or an element of the vendor's own `contents`.
-    Product {
+    pub struct Product {
         product_id: b"product_id",
         sku: b"sku",
         content_id: b"content_id",
@@ -98,7 +66,7 @@ members! {
 
 members! {
     /// `context`.
-    Context {
+    pub struct Context {
         ip: b"ip",
         user_agent: b"userAgent",
         locale: b"locale",
@@ -115,7 +83,7 @@ members! {
 
 members! {
     /// A user's traits.
-    Traits {
+    pub struct Traits {
         email: b"email",
         phone: b"phone" | b"phone_number" | b"phoneNumber",
         first_name: b"firstName" | b"first_name" | b"firstname",
@@ -126,7 +94,7 @@ members! {
 
 members! {
     /// An address, or the traits that have its parts.
-    Address {
+    pub struct Address {
         city: b"city",
         state: b"state" | b"region",
         country: b"country",
@@ -136,7 +104,7 @@ members! {
 
 members! {
     /// What `integrations` has for this vendor.
-    Own {
+    pub struct Own {
         external_id: b"external_id",
         ttclid: b"ttclid",
         ttp: b"ttp" | b"_ttp",
@@ -150,7 +118,7 @@ members! {
 members! {
     /// What an ad network knows of an app's event. Sources: tiktok-app-events, common_fields.ts;
     /// RudderStack's names.
-    Ad {
+    pub struct Ad {
         callback: b"callback" | b"callBack",
         campaign_id: b"campaign_id" | b"campaignId",
         ad_id: b"ad_id" | b"adId",
@@ -164,7 +132,7 @@ members! {
 
 members! {
     /// What a sales system knows of a lead. Source: tiktok-conversions, crm_fields.ts.
-    Lead {
+    pub struct Lead {
         lead_id: b"lead_id" | b"leadId",
         lead_event_source: b"lead_event_source" | b"leadEventSource",
     }

@@ -1,14 +1,15 @@
 //! What an event is about: `properties`. Sources: tiktok-conversions, common_fields.ts;
 //! ads.tiktok.com/help/article/about-parameters.
 
+use switchyard_sdk::money::{Currency, OrderValue};
 use switchyard_sdk::prelude::*;
 
 use crate::contents;
 use crate::members::Properties;
 use crate::rules::Worth;
-use crate::settings::{OrderValue, TikTok, UnlistedCurrencies};
+use crate::settings::{TikTok, UnlistedCurrencies};
 use crate::tables::{CURRENCIES, DELIVERY_CATEGORIES, OWN_PROPERTIES};
-use crate::values::{is_said, number, number_member, number_text, object, one_of, text, whole};
+use crate::values::{is_said, number_member, object, one_of, text, whole};
 
 /// Writes `properties`, when there is something to them.
 pub fn write(tiktok: &TikTok, event: &Event<'_>, properties: &Properties<'_>, worth: Worth, json: &mut JsonWriter) {
@@ -49,14 +50,14 @@ pub fn is_own_property(name: &str) -> bool {
 fn money(tiktok: &TikTok, properties: &Properties<'_>, worth: Worth, json: &mut JsonWriter) {
     let given = properties.currency;
     let currency = match given {
-        Some(given) => given.as_str().and_then(|code| currency(&code)),
+        Some(given) => Currency::of_value(given),
         None => tiktok.default_currency,
     };
-    let is_sent = |currency: &Currency| tiktok.unlisted_currencies == UnlistedCurrencies::Send || currency.is_listed();
+    let is_sent = |currency: &Currency| tiktok.unlisted_currencies == UnlistedCurrencies::Send || is_listed(*currency);
     let Some(currency) = currency.filter(is_sent) else { return };
     let amount = amount(tiktok, properties, worth);
     if given.is_some() || !matches!(amount, Amount::None) {
-        json.member(key!("currency"), currency.as_str());
+        json.member(key!("currency"), currency);
     }
     match amount {
         Amount::None => {}
@@ -85,12 +86,12 @@ fn amount<'a>(tiktok: &TikTok, properties: &Properties<'a>, worth: Worth) -> Amo
         (Worth::Order, OrderValue::Revenue) => [revenue, total, value],
         (Worth::Order, OrderValue::Value) => [value, total, revenue],
     };
-    if let Some(text) = places.iter().flatten().find_map(number_text) {
+    if let Some(text) = places.iter().flatten().find_map(Value::finite_number_text) {
         return Amount::Given(text);
     }
-    match properties.price.as_ref().and_then(number) {
+    match properties.price.and_then(|price| price.finite_number()) {
         Some(price) if worth == Worth::Product => {
-            let value = price * properties.quantity.as_ref().and_then(number).unwrap_or(1.0);
+            let value = price * properties.quantity.and_then(|quantity| quantity.finite_number()).unwrap_or(1.0);
             // To the millionth, which is finer than any price and coarser than a double's noise.
             Amount::Computed((value * 1e6).round() / 1e6)
         }
@@ -98,24 +99,7 @@ fn amount<'a>(tiktok: &TikTok, properties: &Properties<'a>, worth: Worth) -> Amo
     }
 }
 
-/// Three letters in upper case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Currency([u8; 3]);
-
-impl Currency {
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-
-    /// Whether the vendor knows it.
-    pub fn is_listed(&self) -> bool {
-        CURRENCIES.as_bytes().chunks(4).any(|known| known.starts_with(&self.0))
-    }
-}
-
-/// The code of a currency; None for what cannot be one.
-pub fn currency(text: &str) -> Option<Currency> {
-    let mut letters: [u8; 3] = text.trim_ascii().as_bytes().try_into().ok()?;
-    letters.make_ascii_uppercase();
-    letters.iter().all(u8::is_ascii_uppercase).then_some(Currency(letters))
+/// Whether the vendor knows a currency.
+fn is_listed(currency: Currency) -> bool {
+    CURRENCIES.as_bytes().chunks(4).any(|known| known.starts_with(currency.as_bytes()))
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use switchyard_sdk::money::{Currency, OrderValue};
 use switchyard_sdk::prelude::Deserialize;
+use switchyard_sdk::settings::filled;
 
 use crate::name::refused_name;
-use crate::properties::{Currency, currency, is_own_property};
+use crate::properties::is_own_property;
 use crate::record::Age;
 use crate::source::Source;
 
@@ -101,16 +103,6 @@ pub enum FormEvent {
     #[default]
     Lead,
     SubmitForm,
-}
-
-/// The first property that an order's value is taken from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OrderValue {
-    #[default]
-    Total,
-    Revenue,
-    Value,
 }
 
 /// What becomes of a currency that the vendor does not list.
@@ -218,7 +210,7 @@ impl TikTok {
                 return Err(format!("{setting}: `{name}` {reason}"));
             }
         }
-        let default_currency = match settings.default_currency.as_deref().map(currency) {
+        let default_currency = match settings.default_currency.as_deref().map(Currency::of) {
             Some(None) => return Err("default_currency: must be three letters, such as EUR".to_string()),
             known => known.flatten(),
         };
@@ -282,8 +274,4 @@ fn check_ids(ids: &[Option<String>; 4], event_source: EventSource) -> Result<(),
         }
         _ => Ok(()),
     }
-}
-
-fn filled(setting: Option<String>) -> Option<String> {
-    setting.map(|text| text.trim().to_string()).filter(|text| !text.is_empty())
 }

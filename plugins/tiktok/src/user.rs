@@ -10,7 +10,7 @@ use crate::members::{Address, Context, Own, Properties, Traits};
 use crate::page::Page;
 use crate::places;
 use crate::settings::{ExternalIdCase, ExternalIdFrom, TikTok};
-use crate::values::{hash_value, is_said, text};
+use crate::values::{is_said, text};
 
 /// What an event says of a person.
 pub struct Person<'e, 'a> {
@@ -135,7 +135,7 @@ fn list(key: Key, hashes: impl Iterator<Item = Hex>, json: &mut JsonWriter) -> b
             json.begin_array();
         }
         is_empty = false;
-        hash_value(&hash, json);
+        json.value(hash);
     }
     if !is_empty {
         json.end_array();
@@ -146,7 +146,7 @@ fn list(key: Key, hashes: impl Iterator<Item = Hex>, json: &mut JsonWriter) -> b
 fn hash(key: Key, value: Option<Value<'_>>, json: &mut JsonWriter, clean: impl Fn(&str) -> Option<String>) {
     if let Some(hash) = value.and_then(|value| hash_of(value, clean)) {
         json.member_key(key);
-        hash_value(&hash, json);
+        json.value(hash);
     }
 }
 

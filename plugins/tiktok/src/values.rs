@@ -1,33 +1,14 @@
 //! Values as the vendor wants them, or not at all: one field of a wrong type costs a whole request.
 
-use switchyard_sdk::hash::Hex;
 use switchyard_sdk::prelude::*;
 
 /// Digits that a whole number may have to pass as it is.
 const DIGITS_MAX: usize = 15;
-/// Bytes that a number without exponent may have to be finite.
-const FINITE_BYTES_MAX: usize = 300;
 
 /// Whether a value can be an id or a name: a number, or a text that is not blank.
 #[inline]
 pub fn is_said(value: &Value<'_>) -> bool {
     value.is_number() || value.quoted().is_some_and(|quoted| !quoted.trim_ascii().is_empty())
-}
-
-/// The text of a number, or of a text that is one, when a double holds it.
-pub fn number_text<'a>(value: &Value<'a>) -> Option<&'a [u8]> {
-    let text = value.number_text()?;
-    let is_plain = text.len() <= FINITE_BYTES_MAX && !text.iter().any(|byte| matches!(byte, b'e' | b'E'));
-    (is_plain || parsed(text).is_some()).then_some(text)
-}
-
-/// The number of a number, or of a text that is one.
-pub fn number(value: &Value<'_>) -> Option<f64> {
-    parsed(value.number_text()?)
-}
-
-fn parsed(text: &[u8]) -> Option<f64> {
-    std::str::from_utf8(text).ok()?.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 /// Writes a member as a text: a number in quotes.
@@ -51,7 +32,7 @@ pub fn text_value(value: Value<'_>, json: &mut JsonWriter) {
 
 /// Writes a member that is a number; a text that is one becomes one.
 pub fn number_member(key: Key, value: Option<Value<'_>>, json: &mut JsonWriter) {
-    if let Some(text) = value.as_ref().and_then(number_text) {
+    if let Some(text) = value.and_then(|value| value.finite_number_text()) {
         json.member_key(key);
         json.raw(text);
     }
@@ -59,12 +40,15 @@ pub fn number_member(key: Key, value: Option<Value<'_>>, json: &mut JsonWriter) 
 
 /// Writes a member that is a whole number; a text that is one becomes one.
 pub fn whole(key: Key, value: Option<Value<'_>>, json: &mut JsonWriter) {
-    let Some(text) = value.as_ref().and_then(Value::number_text) else { return };
-    if text.len() <= DIGITS_MAX && text.iter().all(u8::is_ascii_digit) {
+    let Some(value) = value else { return };
+    if let Some(text) = value.number_text()
+        && text.len() <= DIGITS_MAX
+        && text.iter().all(u8::is_ascii_digit)
+    {
         json.member_key(key);
         return json.raw(text);
     }
-    if let Some(number) = parsed(text).filter(|number| number.fract() == 0.0 && number.abs() < 9e15) {
+    if let Some(number) = value.finite_number().filter(|number| number.fract() == 0.0 && number.abs() < 9e15) {
         json.member(key, number as i64);
     }
 }
@@ -81,13 +65,6 @@ pub fn one_of(key: Key, texts: &[&str], value: Option<Value<'_>>, json: &mut Jso
     if let Some(text) = value.and_then(|value| value.as_str()).filter(|text| texts.contains(&&**text)) {
         json.member(key, text);
     }
-}
-
-/// Writes a hash: digits need no escape.
-pub fn hash_value(hash: &Hex, json: &mut JsonWriter) {
-    json.raw(b"\"");
-    json.verbatim(hash.as_str().as_bytes());
-    json.verbatim(b"\"");
 }
 
 /// Writes an object as a member, when `write` finds something for it. Whether it does.

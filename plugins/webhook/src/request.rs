@@ -229,6 +229,7 @@ fn finish(webhook: &Webhook, target: &Target<'_>, id: &str, request: &mut Reques
             Credential::Basic(user, password) => request.basic(user, password),
             Credential::Bearer(token) => request.bearer(token),
             Credential::Header(name, value) => request.secret_header(name, value),
+            Credential::Query(name, value) => request.secret_query(name, value),
         };
     }
     match &webhook.signature {

@@ -9,7 +9,7 @@ use crate::settings::{AuthKind, ClientAuth, Settings};
 pub fn of_settings(settings: &Settings) -> Result<Option<String>, String> {
     let mut parameters: Vec<(&str, String)> = Vec::new();
     let name = match settings.auth {
-        AuthKind::None | AuthKind::Basic | AuthKind::Bearer | AuthKind::Header => return Ok(None),
+        AuthKind::None | AuthKind::Basic | AuthKind::Bearer | AuthKind::Header | AuthKind::Query => return Ok(None),
         AuthKind::Oauth2ClientCredentials => "oauth2-client-credentials",
         AuthKind::Oauth2RefreshToken => "oauth2-refresh-token",
         AuthKind::JwtBearer => "jwt-bearer",

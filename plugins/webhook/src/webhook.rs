@@ -18,6 +18,7 @@ pub enum Credential {
     Basic(String, String),
     Bearer(String),
     Header(String, String),
+    Query(String, String),
 }
 
 /// How the body is signed; the host does it, over the bytes that it sends.
@@ -191,6 +192,15 @@ fn credentials(settings: &Settings) -> Result<Vec<Credential>, String> {
             let name = needed("auth_header", &settings.auth_header)?;
             Some(Credential::Header(name, needed("auth_value", &settings.auth_value)?))
         }
+        AuthKind::Query => {
+            let name = needed("auth_query", &settings.auth_query)?;
+            if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte)) || name.is_empty() {
+                return Err(format!(
+                    "auth_query: `{name}` is no name of a parameter; letters, digits and . _ ~ - make one"
+                ));
+            }
+            Some(Credential::Query(name, needed("auth_value", &settings.auth_value)?))
+        }
         // The host makes these: see `scheme`.
         _ => None,
     };
@@ -318,6 +328,9 @@ mod tests {
         check(json!({"auth": "basic"}), "username: is missing");
         check(json!({"auth": "bearer"}), "token: is missing");
         check(json!({"auth": "header", "auth_header": "X-Key"}), "auth_value: is missing");
+        check(json!({"auth": "query", "auth_value": "sw_x"}), "auth_query: is missing");
+        check(json!({"auth": "query", "auth_query": "key"}), "auth_value: is missing");
+        check(json!({"auth": "query", "auth_query": "a=b&c", "auth_value": "sw_x"}), "auth_query: `a=b&c`");
         check(json!({"signing": "hmac-sha1"}), "signing_secret: is missing");
         check(json!({"auth": "oauth2_client_credentials"}), "token_url: is missing");
         let token_url = "https://auth.example/token";

@@ -1,5 +1,5 @@
 //! HubSpot: upserts that answer 207 for the records they refuse, a search, companies one by one, links,
-//! and custom events of which one that is wrong spoils the batch.
+//! custom events of which one that is wrong spoils the batch, and access tokens.
 //!
 //! Nothing is kept: ids are made of what records are known by. The search finds the domains, and an
 //! update the contacts, that begin with `known`.
@@ -16,12 +16,18 @@ const COMPANY_PROPERTIES: &str = "name domain website description phone address 
     numberofemployees lifecyclestage industry shop_group_id";
 const STAGES: &str = "subscriber lead marketingqualifiedlead salesqualifiedlead opportunity customer evangelist other";
 
+/// What the token endpoint gives.
+pub const ACCESS_TOKEN: &str = "stand-in-access-token";
+
 fn has(words: &str, word: &str) -> bool {
     words.split_ascii_whitespace().any(|known| known == word)
 }
 
 /// The answer to any call below /hubspot.
 pub(super) fn answer(request: &Recorded) -> VendorAnswer {
+    if request.path == "/hubspot/oauth/2026-03/token" {
+        return access_token(request);
+    }
     if !header_is(request, "authorization", "Bearer ") {
         return refused(401, "INVALID_AUTHENTICATION", "Authentication credentials not found.");
     }
@@ -44,6 +50,31 @@ pub(super) fn answer(request: &Recorded) -> VendorAnswer {
         }
         (method, _) => refused(404, "OBJECT_NOT_FOUND", &format!("nothing here answers {method} {path}")),
     }
+}
+
+/// POST /oauth/2026-03/token: all of it in the form, nothing in the URL or a header.
+fn access_token(request: &Recorded) -> VendorAnswer {
+    let form = String::from_utf8_lossy(&request.body);
+    let has = |name: &str| {
+        form.split('&').filter_map(|pair| pair.split_once('=')).any(|(key, value)| key == name && !value.is_empty())
+    };
+    let missing = ["client_id", "client_secret", "refresh_token"].into_iter().find(|name| !has(name));
+    let refusal = match missing {
+        _ if request.method != "POST" || !header_is(request, "content-type", "application/x-www-form-urlencoded") => {
+            "no form was posted".to_string()
+        }
+        _ if !request.query.is_empty() || request.header("authorization").is_some() => {
+            "parameters belong into the body".to_string()
+        }
+        _ if !form.split('&').any(|pair| pair == "grant_type=refresh_token") => "unknown grant_type".to_string(),
+        Some(name) => format!("missing {name}"),
+        None => {
+            let body = json!({"token_use": "access_token", "token_type": "bearer", "access_token": ACCESS_TOKEN,
+                "refresh_token": "stand-in-refresh", "expires_in": 1_800, "hub_id": 1_234_567});
+            return answered(200, &body, Vec::new());
+        }
+    };
+    refused(400, "VALIDATION_ERROR", &refusal)
 }
 
 fn answered(status: u16, body: &Value, violations: Vec<String>) -> VendorAnswer {
@@ -437,6 +468,21 @@ mod tests {
         check("PATCH", "/known%40b.de", "", 400);
         check("PATCH", "/other%40b.de", "idProperty=email", 404);
         check("POST", "", "", 409);
+    }
+
+    #[test]
+    fn a_token_is_given_for_a_whole_form() {
+        let check = |content_type: &str, query: &str, body: &str, status: u16| {
+            let headers = [("content-type", content_type)];
+            let answer = answer(&request("/hubspot/oauth/2026-03/token", query, &headers, body));
+            assert_eq!(answer.status, status, "{body}: {}", answer.body);
+        };
+        let form = "application/x-www-form-urlencoded";
+        check(form, "", "grant_type=refresh_token&refresh_token=r&client_id=i&client_secret=s", 200);
+        check(form, "client_id=i", "grant_type=refresh_token&refresh_token=r&client_id=i&client_secret=s", 400);
+        check(form, "", "grant_type=refresh_token&refresh_token=r&client_id=i", 400);
+        check(form, "", "grant_type=client_credentials&refresh_token=r&client_id=i&client_secret=s", 400);
+        check("application/json", "", "grant_type=refresh_token&refresh_token=r&client_id=i&client_secret=s", 400);
     }
 
     #[test]

@@ -57,6 +57,8 @@ fn https_goes_through_the_proxys_tunnel_and_names_are_the_proxys_to_resolve() {
     let status = daemon.cli_json(&["status"]);
     assert_eq!(status["egress"]["addresses_checked_by"], "the proxy");
     assert_eq!(status["egress"]["proxy"]["https"], format!("http://{}", proxy.address()));
+    let shown = daemon.cli(&["status"]);
+    assert!(shown.contains(&format!("through a proxy (http://{})", proxy.address())), "{shown}");
     assert!(!status.to_string().contains("s3cret") && !daemon.log().contains("s3cret"), "{status}");
 }
 

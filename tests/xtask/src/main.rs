@@ -24,6 +24,7 @@ cargo xtask COMMAND
   demo --example NAME   the same with examples/pipelines/NAME: shop or saas
   bench         the table of figures, also written to target/bench.json
   catalogue     host/docs/catalogue.md, from the plugins' manifests
+  corpus        the plugins of the current contract, into tests/corpus, where they are missing
   clients       the SDK packages that the tests drive, into target/clients
 ";
 
@@ -46,6 +47,7 @@ fn run(words: &[&str]) -> Result<(), Failure> {
     match words {
         ["build"] => build::all(),
         ["catalogue"] => build::host().and_then(|()| build::run_binary("catalogue", &[])),
+        ["corpus"] => build::all().and_then(|()| build::run_binary("corpus", &[])),
         ["clients"] => clients::install(),
         ["test"] => checks::all(),
         ["soak"] => suite::soak(),

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use super::embedded;
 use super::language::Language;
+use crate::plugin::contract::CURRENT;
 use crate::plugin::fault::PluginError;
 use crate::plugin::log;
-use crate::plugin::manifest::CONTRACT;
 
 /// Its name.
 pub const FOLDER: &str = "switchyard";
@@ -33,7 +33,7 @@ fn rust(folder: &Path) -> Result<(), PluginError> {
     for (path, text) in embedded::below("plugins/sdk") {
         write(&folder.join("plugins/sdk").join(path), text)?;
     }
-    contract(&folder.join("wit").join(CONTRACT))?;
+    contract(&folder.join("wit").join(CURRENT))?;
     write(&folder.join("Cargo.toml"), &workspace()?)
 }
 
@@ -74,7 +74,7 @@ fn scripted(folder: &Path, sdk: &str) -> Result<(), PluginError> {
 fn worlds() -> String {
     let world = |name: &str, of: &str| {
         format!(
-            "world {name} {{\n    include switchyard:destination/{of}@{CONTRACT};\n    import {};\n}}\n",
+            "world {name} {{\n    include switchyard:destination/{of}@{CURRENT};\n    import {};\n}}\n",
             log::INTERFACE
         )
     };
@@ -83,7 +83,7 @@ fn worlds() -> String {
 }
 
 fn contract(folder: &Path) -> Result<(), PluginError> {
-    for (path, text) in embedded::below(&format!("wit/{CONTRACT}")) {
+    for (path, text) in embedded::below(&format!("wit/{CURRENT}")) {
         write(&folder.join(path), text)?;
     }
     Ok(())

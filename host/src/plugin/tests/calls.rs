@@ -76,14 +76,14 @@ fn judge(verdicts: &[(u32, u8)], follow_ups: &[Request<'_>]) -> Result<Judgement
 
 #[test]
 fn a_judge_speaks_for_the_events_of_its_answer_only() {
-    let judgement = judge(&[(5, 0), (3, 4)], &[Request { covers: &[3], ..Request::default() }]).expect("a judgement");
+    let judgement = judge(&[(5, 0), (3, 5)], &[Request { covers: &[3], ..Request::default() }]).expect("a judgement");
     assert_eq!(judgement.verdicts, [(5, Verdict::Delivered), (3, Verdict::AuthExpired)]);
     assert_eq!((judgement.follow_ups.len(), judgement.slow_until_ms, judgement.pause), (1, Some(77), None));
     let check = |verdicts: &[(u32, u8)], follow_ups: &[Request<'_>], expected: BadPlan| {
         assert_eq!(judge(verdicts, follow_ups), Err(PluginFault::BadJudgement(expected)));
     };
     check(&[(4, 0)], &[], BadPlan::NotCovered { event: 4 });
-    check(&[(3, 0), (3, 4)], &[], BadPlan::TwoFates { event: 3 });
+    check(&[(3, 0), (3, 5)], &[], BadPlan::TwoFates { event: 3 });
     check(&[], &[Request { covers: &[0], ..Request::default() }], BadPlan::NotCovered { event: 0 });
     check(&[], &[Request { covers: &[], ..Request::default() }], BadPlan::CoversNothing { request: 0 });
     assert!(matches!(judge(&[(3, 9)], &[]), Err(PluginFault::Output(_))));

@@ -5,8 +5,9 @@ use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 use crate::plugin::build::with_manifest;
+use crate::plugin::contract;
 use crate::plugin::host::PluginHost;
-use crate::plugin::manifest::{CONTRACT, Manifest};
+use crate::plugin::manifest::Manifest;
 use crate::plugin::revision::Revision;
 
 /// Where an answer stands in a guest's memory.
@@ -28,11 +29,20 @@ pub struct Request<'a> {
     pub url: &'a str,
     pub headers: &'a [(&'a str, &'a str)],
     pub covers: &'a [u32],
+    pub quota: Option<&'a str>,
+    pub not_after_ms: Option<u64>,
 }
 
 impl Default for Request<'_> {
     fn default() -> Self {
-        Request { method: "POST", url: "https://vendor.example/in", headers: &[], covers: &[0] }
+        Request {
+            method: "POST",
+            url: "https://vendor.example/in",
+            headers: &[],
+            covers: &[0],
+            quota: None,
+            not_after_ms: None,
+        }
     }
 }
 
@@ -70,8 +80,14 @@ impl Memory {
                 list.extend_from_slice(&pointer.to_le_bytes());
                 list.extend_from_slice(&length.to_le_bytes());
             }
-            // No lanes, no tag.
-            list.extend_from_slice(&[0; 16]);
+            // No lanes.
+            list.extend_from_slice(&[0; 8]);
+            let (quota, quota_bytes) = request.quota.map_or((0, 0), |quota| self.text(quota));
+            list.extend([u32::from(request.quota.is_some()), quota, quota_bytes, 0].map(u32::to_le_bytes).concat());
+            let is_bounded = u64::from(request.not_after_ms.is_some());
+            list.extend([is_bounded, request.not_after_ms.unwrap_or_default()].map(u64::to_le_bytes).concat());
+            // No tag.
+            list.extend_from_slice(&[0; 8]);
         }
         (self.put(&list), requests.len() as u32)
     }
@@ -106,7 +122,7 @@ impl Memory {
         Guest { memory: self, plan: format!("i32.const {at}"), ..Guest::default() }
     }
 
-    /// A judgement: verdicts as position and case (0 delivered, 4 auth-expired), follow-ups, and when
+    /// A judgement: verdicts as position and case (0 delivered, 5 auth-expired), follow-ups, and when
     /// to go on. Returns its address.
     pub fn judgement(&mut self, verdicts: &[(u32, u8)], follow_ups: &[Request<'_>], slow_until_ms: u64) -> u32 {
         let mut list = Vec::new();
@@ -123,7 +139,8 @@ impl Memory {
             .collect::<Vec<u8>>();
         answer.extend_from_slice(&1u64.to_le_bytes());
         answer.extend_from_slice(&slow_until_ms.to_le_bytes());
-        answer.extend_from_slice(&[0; 16]);
+        // Nothing for the quota, no pause, no split.
+        answer.extend_from_slice(&[0; 32]);
         self.put(&answer)
     }
 
@@ -184,7 +201,7 @@ impl Guest {
     pub fn core_module(&self) -> Vec<u8> {
         let mut module = wat::parse_str(self.text()).expect("the text is a module");
         let mut resolve = Resolve::default();
-        let wit = include_str!("../../../../wit/0.1.0/destination.wit");
+        let wit = include_str!("../../../../wit/1.0.0/destination.wit");
         let package = resolve.push_str("destination.wit", wit).expect("the contract");
         let world = match (self.indexed, &self.judge) {
             (false, None) => "destination",
@@ -206,7 +223,7 @@ impl Guest {
         };
         let judge = self.judge.as_ref().map_or(String::new(), |code| {
             format!(
-                r#"(func (export "switchyard:destination/judge@0.1.0#judge-response")
+                r#"(func (export "switchyard:destination/judge@1.0.0#judge-response")
                     (param $now i64) (param $tag i32) (param $tag_len i32) (param $covers i32) (param $covers_len i32)
                     (param $status i32) (param $headers i32) (param $headers_len i32) (param $body i32) (param $body_len i32)
                     (result i32) {code})"#
@@ -221,9 +238,9 @@ impl Guest {
                     (local.set $at (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))
                     (global.set $top (i32.add (local.get $at) (local.get 3)))
                     (local.get $at))
-                (func (export "switchyard:destination/{planner}@0.1.0#configure") (param i32 i32) (result i32)
+                (func (export "switchyard:destination/{planner}@1.0.0#configure") (param i32 i32) (result i32)
                     {configure})
-                (func $plan (export "switchyard:destination/{planner}@0.1.0#plan-batch")
+                (func $plan (export "switchyard:destination/{planner}@1.0.0#plan-batch")
                     (param $now i64) (param $events i32) (param $events_len i32) {index} (result i32)
                     {plan})
                 {judge}
@@ -253,7 +270,7 @@ pub fn manifest() -> Manifest {
 /// The same with other members.
 pub fn manifest_with(members: Value) -> Manifest {
     let mut manifest = json!({
-        "id": "guest", "version": "1.0.0", "contract": CONTRACT, "name": "Guest",
+        "id": "guest", "version": "1.0.0", "contract": contract::CURRENT, "name": "Guest",
         "kinds": ["track"], "hosts": ["vendor.example"],
         "settings": {
             "type": "object",

@@ -31,6 +31,22 @@ fn an_honest_guest_is_understood() {
 }
 
 #[test]
+fn a_quota_and_a_latest_time_are_understood_within_their_bounds() {
+    let planned = |quota: &str| {
+        let mut memory = Memory::default();
+        let request =
+            Request { quota: Some(quota), not_after_ms: Some(1 << 40), covers: &[0, 1], ..Request::default() };
+        let requests = memory.requests(&[request]);
+        plan(&memory.plan(requests, (0, 0)))
+    };
+    let longest = "q".repeat(HOST.limits().name_bytes_max);
+    let request = planned(&longest).expect("a plan").requests.remove(0);
+    assert_eq!((request.quota, request.not_after_ms), (Some(longest.clone()), Some(1 << 40)));
+    let too_long = PluginFault::BadPlan(BadPlan::TooLong { request: 0, what: "quota", bytes: 513, max: 512 });
+    assert_eq!(planned(&format!("{longest}q")), Err(too_long));
+}
+
+#[test]
 fn a_guest_that_spins() {
     assert_eq!(fault(&Guest::planning("(loop (br 0)) unreachable")), PluginFault::Deadline { ms_max: CALL_MS_MAX });
 }

@@ -65,7 +65,7 @@ fn another_version_of_the_contract_is_refused() {
     assert!(matches!(refused(&component), PluginError::Contract { found } if found == "7.1.0"));
     let mut patched = Guest::honest(1).file();
     let mut at = 0;
-    while let Some(found) = patched[at..].windows(6).position(|window| window == b"@0.1.0") {
+    while let Some(found) = patched[at..].windows(6).position(|window| window == b"@1.0.0") {
         patched[at + found + 1] = b'7';
         at += found + 1;
     }

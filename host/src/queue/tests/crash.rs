@@ -88,19 +88,20 @@ async fn a_power_cut_at_any_moment_loses_nothing_acknowledged() {
     }
 }
 
-#[tokio::test]
-async fn a_failed_sync_poisons_the_store_for_good() {
+/// EIO, at a write or at the sync: what was not made durable is not acknowledged, nothing is tried
+/// again, and a store that is opened anew on a disk that works has what was acknowledged.
+async fn check_broken(break_disk: impl FnOnce(&Disk), told: &str) {
     let disk = Disk::default();
     let store = open_disk(&disk).unwrap();
     append(&store, "shop", &["a"]).await;
     let mut ga4 = feed(&store, "shop/ga4").await;
     let all = drain(&mut ga4).await;
-    disk.fail_next_sync();
+    break_disk(&disk);
     let settler = ga4.settler();
     let settle = settler.settle_durably(Settlement { changes: vec![finish(&all[0], Outcome::Delivered)] });
     let (appended, settled) = tokio::join!(store.append(vec![new_event("shop", "b")]), settle);
     let Err(AppendError::Poisoned(cause)) = appended else { panic!("{appended:?}") };
-    assert!(cause.contains("the disk is broken"), "{cause}");
+    assert!(cause.contains(told), "{cause}");
     assert!(matches!(settled, Err(StoreError::Failed(_))));
     let later = store.append(vec![new_event("shop", "c")]).await;
     assert!(matches!(later, Err(AppendError::Poisoned(_))));
@@ -109,12 +110,23 @@ async fn a_failed_sync_poisons_the_store_for_good() {
     assert!(matches!(store.close().await, Err(StoreError::Failed(_))));
     assert_eq!(store.status().poisoned, Some(cause));
     drop((store, ga4, settler));
-    assert_eq!(disk.tried_after_failure(), 0);
+    assert_eq!(disk.tried_after_failure(), 0, "{told}");
 
     let store = open_disk(&Disk::with(disk.cut(&mut Random(1)))).unwrap();
     let kept: Vec<String> =
         store.recent(&pipeline("shop"), 9).await.unwrap().iter().map(|event| event.message_id.to_string()).collect();
     assert_eq!(kept[0], "a");
+    append(&store, "shop", &["d"]).await;
+}
+
+#[tokio::test]
+async fn a_failed_sync_poisons_the_store_for_good() {
+    check_broken(Disk::fail_next_sync, "the disk is broken").await;
+}
+
+#[tokio::test]
+async fn a_failed_write_poisons_the_store_for_good() {
+    check_broken(Disk::fail_next_write, "the disk cannot be written").await;
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! A disk in memory whose power can be cut: writes that were not synced may then be there or not,
-//! each by itself.
+//! A disk in memory whose power can be cut: what was not synced may then be there or not, sector by
+//! sector, whatever came first.
 
 use std::io::{Error, Result};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use redb::StorageBackend;
 
 use super::Random;
+
+/// What a disk writes whole or not at all.
+const SECTOR_BYTES: usize = 512;
 
 /// See the module. Clones are the same disk.
 #[derive(Clone, Debug, Default)]
@@ -25,18 +28,40 @@ struct Sectors {
     cut: bool,
     /// The next sync fails, though the power stays on.
     fail_sync: bool,
+    /// So does the next write.
+    fail_write: bool,
     failed: bool,
-    /// Writes and syncs that were tried after the failed sync.
+    /// Writes and syncs that were tried after the failure.
     tried_after_failure: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Operation {
     Write(usize, Vec<u8>),
     SetLength(usize),
 }
 
 impl Operation {
+    /// What of it reached the disk: all, nothing, or some of its sectors.
+    fn torn(&self, random: &mut Random) -> Vec<Operation> {
+        let Operation::Write(at, data) = self else { return vec![self.clone()] };
+        match random.below(4) {
+            0 => return Vec::new(),
+            1 => return vec![self.clone()],
+            _ => {}
+        }
+        let mut sectors = Vec::new();
+        let mut from = 0;
+        while from < data.len() {
+            let to = data.len().min(from + SECTOR_BYTES - (at + from) % SECTOR_BYTES);
+            if random.below(2) == 0 {
+                sectors.push(Operation::Write(at + from, data[from..to].to_vec()));
+            }
+            from = to;
+        }
+        sectors
+    }
+
     fn apply(&self, bytes: &mut Vec<u8>) {
         match self {
             Operation::Write(at, data) => {
@@ -69,7 +94,12 @@ impl Disk {
         self.lock().fail_sync = true;
     }
 
-    /// How often the disk was written or synced after a sync failed.
+    /// Lets the next write fail.
+    pub fn fail_next_write(&self) {
+        self.lock().fail_write = true;
+    }
+
+    /// How often the disk was written or synced after a write or a sync failed.
     pub fn tried_after_failure(&self) -> u64 {
         self.lock().tried_after_failure
     }
@@ -79,11 +109,12 @@ impl Disk {
         let mut sectors = self.lock();
         sectors.cut = true;
         let mut bytes = sectors.synced.clone();
-        for operation in &sectors.pending {
-            // A changed length is kept: a file system orders that before the data in it.
-            if matches!(operation, Operation::SetLength(_)) || random.below(2) == 0 {
-                operation.apply(&mut bytes);
-            }
+        // A changed length is kept: a file system orders that before the data in it.
+        for writes in sectors.pending.chunk_by(|_, next| matches!(next, Operation::Write(..))) {
+            let mut torn: Vec<Operation> = writes.iter().flat_map(|write| write.torn(random)).collect();
+            let is_length = usize::from(matches!(torn.first(), Some(Operation::SetLength(_))));
+            shuffle(&mut torn[is_length..], random);
+            torn.iter().for_each(|operation| operation.apply(&mut bytes));
         }
         bytes
     }
@@ -112,6 +143,12 @@ impl Sectors {
     }
 }
 
+fn shuffle(operations: &mut [Operation], random: &mut Random) {
+    for at in (1..operations.len()).rev() {
+        operations.swap(at, random.below(at as u64 + 1) as usize);
+    }
+}
+
 impl StorageBackend for Disk {
     fn len(&self) -> Result<u64> {
         Ok(self.lock().seen.len() as u64)
@@ -129,7 +166,12 @@ impl StorageBackend for Disk {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
-        self.lock().change(Operation::Write(usize::try_from(offset).unwrap(), data.to_vec()))
+        let mut sectors = self.lock();
+        if std::mem::take(&mut sectors.fail_write) {
+            sectors.failed = true;
+            return Err(Error::other("the disk cannot be written"));
+        }
+        sectors.change(Operation::Write(usize::try_from(offset).unwrap(), data.to_vec()))
     }
 
     fn sync_data(&self) -> Result<()> {

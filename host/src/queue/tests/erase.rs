@@ -95,6 +95,7 @@ async fn nothing_of_the_user_is_left_in_the_file_and_others_keep_theirs() {
     assert_eq!((now.counters.delivered, now.counters.dead, now.dead_letters.kept), (1, 2, 1));
     // The open feed goes on with what is left, in the file that took the place of the old one.
     assert_eq!(names(&drain(&mut ga4).await), ["waits-other"]);
+    assert_eq!(ga4.erased(), [own], "who counts the requests of lanes is told");
     let due = ga4.due(START_MS, 9).await.unwrap();
     assert_eq!((due.len(), names(&due[0].1)), (1, vec!["with-other".to_owned()]));
     assert_eq!(&due[0].0.payload[..], b"planned anew");
@@ -140,6 +141,7 @@ async fn what_is_in_flight_meanwhile_leaves_nothing_either() {
     let now = status(&store, "shop/ga4").await;
     assert_eq!((now.owed, now.stored_requests, now.counters.dead, now.counters.expired), (1, 1, 0, 3));
     assert_eq!(&ga4.due(START_MS, 9).await.unwrap()[0].0.payload[..], b"planned anew");
+    assert_eq!(ga4.erased(), [own]);
 }
 
 #[tokio::test]

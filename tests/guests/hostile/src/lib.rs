@@ -5,7 +5,7 @@
 #[expect(unsafe_code, reason = "the generated glue of the contract's ABI")]
 mod contract {
     wit_bindgen::generate!({
-        path: "../../../wit/0.1.0",
+        path: "../../../wit/1.0.0",
         world: "judging-destination",
     });
 
@@ -34,6 +34,10 @@ const TOO_MANY: u32 = 10_001;
 
 /// In mode `huge`: more than the host takes from a guest, less than the guest's memory.
 const HUGE_BYTES: usize = 40 << 20;
+
+/// In mode `gigabyte`: so many requests with the same body, a gigabyte together.
+const BODIES: usize = 64;
+const BODY_BYTES: usize = 16 << 20;
 
 struct Hostile;
 
@@ -105,7 +109,7 @@ impl Judge for Hostile {
                 _ => {}
             }
         }
-        Judgement { verdicts, follow_ups, slow_until_ms: None, pause: None, split: false }
+        Judgement { verdicts, follow_ups, slow_until_ms: None, slow_quota_until_ms: None, pause: None, split: false }
     }
 }
 
@@ -135,6 +139,8 @@ fn request(endpoint: &str, body: &[u8]) -> Request {
         auth: Vec::new(),
         covers: Vec::new(),
         lanes: Vec::new(),
+        quota: None,
+        not_after_ms: None,
         tag: Vec::new(),
     }
 }
@@ -153,6 +159,10 @@ fn misbehave(mode: &str, secret: &str, position: u32, mut request: Request, plan
         "million" => plan.requests.extend((0..MILLION).map(|_| Request { body: Vec::new(), ..request.clone() })),
         "too-many" => plan.requests.extend((0..TOO_MANY).map(|_| Request { body: Vec::new(), ..request.clone() })),
         "huge" => plan.requests.push(Request { body: vec![b' '; HUGE_BYTES], ..request }),
+        "gigabyte" => {
+            let body = Box::leak(vec![b' '; BODY_BYTES].into_boxed_slice());
+            plan.requests.extend((0..BODIES).map(|_| Request { body: once_more(body), ..request.clone() }));
+        }
         "range" => plan.requests.push(Request { covers: vec![u32::MAX], ..request }),
         "covers-twice" => plan.requests.push(Request { covers: vec![position, position], ..request }),
         "fate-range" => {
@@ -195,6 +205,15 @@ fn misbehave(mode: &str, secret: &str, position: u32, mut request: Request, plan
         _ => plan.requests.push(Request { tag: CULPRIT_TAG.to_vec(), ..request }),
     }
     Ok(())
+}
+
+/// The same bytes as those of others: what the guest has once, the host would copy each time. Nobody
+/// frees them, since the host takes no such plan.
+#[expect(unsafe_code, reason = "two owners of the same bytes are what this guest is hostile by")]
+fn once_more(body: &mut [u8]) -> Vec<u8> {
+    // SAFETY: the bytes were leaked by a vector of this length. All owners are handed to the host, which
+    // ends the instance instead of handing them back.
+    unsafe { Vec::from_raw_parts(body.as_mut_ptr(), body.len(), body.len()) }
 }
 
 fn spin() -> ! {

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: one table. Every figure is a ratio to something measured in the same run, so
 //! that a slow machine or a busy disk changes both sides. Written to target/bench.json as well.
 //!
-//! With words as arguments only the figures of those names are measured: scan, plan, ingest, batches,
+//! With words as arguments only the figures of those names are measured: scan, transform, plan, ingest, batches,
 //! memory, end-to-end, latency, swaps.
 
 mod batches;
@@ -19,6 +19,7 @@ mod sink;
 mod swaps;
 mod table;
 mod templates;
+mod transform;
 
 use table::Row;
 
@@ -44,6 +45,7 @@ fn main() -> anyhow::Result<()> {
         Ok(())
     };
     measure("scan", &scan::rows)?;
+    measure("transform", &transform::rows)?;
     measure("plan", &plan::rows)?;
     measure("ingest", &ingest::rows)?;
     measure("batches", &batches::rows)?;

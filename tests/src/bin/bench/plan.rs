@@ -10,14 +10,45 @@ use crate::templates::Template;
 
 const ROUNDS: usize = 5;
 const SECONDS: &str = "1";
-/// The plugins, with the most yardsticks that an event may cost.
-const PLUGINS: [(&str, f64); 3] = [("ga4", 0.4), ("mixpanel", 0.4), ("webhook", 0.15)];
+
+/// A plugin, what it is given, and the most yardsticks that an order may cost.
+struct Case {
+    id: &'static str,
+    settings: Value,
+    aim: f64,
+}
+
+fn cases() -> Vec<Case> {
+    let order = json!({
+        "event": "Order Completed",
+        "name": "order_completed",
+        "properties": [
+            {"from": "order_id"},
+            {"from": "total", "to": "order_value", "type": "number"},
+            {"from": "products.length", "to": "product_count", "type": "number"},
+        ],
+    });
+    let case = |id, aim, settings| Case { id, settings, aim };
+    vec![
+        case("ga4", 0.4, json!({"measurement_id": "G-1", "api_secret": "secret"})),
+        case("mixpanel", 0.4, json!({"project_token": "token"})),
+        case("webhook", 0.15, json!({"url": "https://sink.example/webhook"})),
+        case("braze", 0.25, json!({"api_key": "key-1", "instance": "US-01"})),
+        case("customerio", 0.25, json!({"site_id": "site-1", "api_key": "key-1"})),
+        case("amplitude", 0.3, json!({"api_key": "key-1"})),
+        case("klaviyo", 0.35, json!({"api_key": "pk_1"})),
+        case("tiktok", 0.45, json!({"access_token": "token-1", "pixel_code": "PIXEL1"})),
+        case("hubspot", 0.45, json!({"access_token": "pat-1", "hub_id": "1234567", "events": [order]})),
+        // A dozen hashes.
+        case("meta-capi", 1.0, json!({"dataset_id": "1234567890", "access_token": "token-1"})),
+    ]
+}
 
 /// Two rows a plugin.
 pub fn rows() -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for (id, aim) in PLUGINS {
-        let files = files(id)?;
+    for Case { id, settings, aim } in cases() {
+        let files = files(&settings)?;
         let figures: Vec<Value> = (0..ROUNDS).map(|_| bench(&files, id)).collect();
         let median_of = |name: &str| median(figures.iter().map(|each| figure(each, name)).collect());
         let (events, yardsticks) = (median_of("events_per_cpu_second"), median_of("yardstick_events_per_cpu_second"));
@@ -39,15 +70,10 @@ pub fn rows() -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// A hundred orders of as many users, and settings.
-fn files(id: &str) -> anyhow::Result<TempDir> {
+/// A hundred orders of as many users, of 2.4 KB with three products and a full context, and settings.
+fn files(settings: &Value) -> anyhow::Result<TempDir> {
     let orders = Template::order();
     let lines: String = (0..100).map(|number| orders.event(number) + "\n").collect();
-    let settings = match id {
-        "ga4" => json!({"measurement_id": "G-1", "api_secret": "secret"}),
-        "mixpanel" => json!({"project_token": "token"}),
-        _ => json!({"url": "https://sink.example/webhook"}),
-    };
     let directory = tempfile::tempdir()?;
     std::fs::write(directory.path().join("events.jsonl"), lines)?;
     std::fs::write(directory.path().join("settings.json"), settings.to_string())?;

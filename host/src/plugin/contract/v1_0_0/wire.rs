@@ -5,9 +5,9 @@
 use bytes::Bytes;
 use wasmtime::component::{ComponentType, Lift, Lower};
 
-use super::plan::{Auth, Fate, Judgement, Plan, Request, Response, Verdict};
 use crate::event::Event;
 use crate::event::index::View;
+use crate::plugin::plan::{Auth, Fate, Judgement, Plan, Request, Response, Verdict};
 
 /// `event`
 #[derive(ComponentType, Lower)]
@@ -87,6 +87,9 @@ pub(super) struct WireRequest {
     auth: Vec<WireAuth>,
     covers: Vec<u32>,
     lanes: Vec<String>,
+    quota: Option<String>,
+    #[component(name = "not-after-ms")]
+    not_after_ms: Option<u64>,
     tag: Vec<u8>,
 }
 
@@ -116,6 +119,8 @@ pub(super) struct WirePlan {
 pub(super) enum WireVerdict {
     #[component(name = "delivered")]
     Delivered,
+    #[component(name = "warned")]
+    Warned(String),
     #[component(name = "retry-after-ms")]
     RetryAfterMs(Option<u64>),
     #[component(name = "skip")]
@@ -135,6 +140,8 @@ pub(super) struct WireJudgement {
     follow_ups: Vec<WireRequest>,
     #[component(name = "slow-until-ms")]
     slow_until_ms: Option<u64>,
+    #[component(name = "slow-quota-until-ms")]
+    slow_quota_until_ms: Option<u64>,
     pause: Option<String>,
     split: bool,
 }
@@ -156,6 +163,7 @@ impl WireJudgement {
             verdicts: self.verdicts.into_iter().map(|(event, each)| (event, verdict(each))).collect(),
             follow_ups: self.follow_ups.into_iter().map(request).collect(),
             slow_until_ms: self.slow_until_ms,
+            slow_quota_until_ms: self.slow_quota_until_ms,
             pause: self.pause,
             split: self.split,
         }
@@ -172,6 +180,8 @@ fn request(wire: WireRequest) -> Request {
         auth: wire.auth.into_iter().map(auth).collect(),
         covers: wire.covers,
         lanes: wire.lanes,
+        quota: wire.quota,
+        not_after_ms: wire.not_after_ms,
         tag: Bytes::from(wire.tag),
     }
 }
@@ -197,6 +207,7 @@ fn fate(wire: WireFate) -> Fate {
 fn verdict(wire: WireVerdict) -> Verdict {
     match wire {
         WireVerdict::Delivered => Verdict::Delivered,
+        WireVerdict::Warned(warning) => Verdict::Warned(warning),
         WireVerdict::RetryAfterMs(wait_ms) => Verdict::RetryAfterMs(wait_ms),
         WireVerdict::Skip(reason) => Verdict::Skip(reason),
         WireVerdict::Reject(reason) => Verdict::Reject(reason),
