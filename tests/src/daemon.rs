@@ -77,13 +77,23 @@ impl Daemon {
     }
 
     fn prepare_in(setup: Setup, directory: std::io::Result<TempDir>) -> Daemon {
+        let ids = setup.plugins();
+        let daemon = Daemon::lay_out(setup, directory);
+        for id in ids {
+            std::fs::copy(paths::plugin(&id), daemon.plugin_file(&id)).expect("a plugin can be copied");
+        }
+        daemon
+    }
+
+    /// As [`Daemon::prepare`], with an empty plugin directory.
+    pub fn prepare_bare(setup: Setup) -> Daemon {
+        Daemon::lay_out(setup, tempfile::tempdir())
+    }
+
+    fn lay_out(setup: Setup, directory: std::io::Result<TempDir>) -> Daemon {
         let directory = directory.expect("a directory for the daemon");
         let plugins = directory.path().join("plugins");
         std::fs::create_dir(&plugins).expect("a directory for the plugins");
-        for id in setup.plugins() {
-            let to = plugins.join(format!("{id}.wasm"));
-            std::fs::copy(paths::plugin(&id), to).expect("a plugin can be copied");
-        }
         let daemon = Daemon {
             child: None,
             config: directory.path().join("switchyard.toml"),

@@ -70,13 +70,7 @@ impl Case {
             now_ms: self.now_ms()?,
             batch: batch.transpose()?,
         };
-        let mut batches = printed(|out| run::run(&HOST, &arguments, out))?;
-        for request in batches.iter_mut().filter_map(|batch| batch["requests"].as_array_mut()).flatten() {
-            // A tag is between the plugin and its judge.
-            let members = request.as_object_mut().expect("a request is an object");
-            members.retain(|name, _| name != "tag" && name != "tag_base64");
-        }
-        Ok(batches)
+        printed(|out| run::run(&HOST, &arguments, out)).map(without_tags)
     }
 
     /// Reads the case's answers and returns the judgements as `switchyard plugin judge` prints them.
@@ -90,13 +84,25 @@ impl Case {
             answers: self.folder.join("answers.jsonl"),
             now_ms: self.now_ms()?,
         };
-        printed(|out| run::judge(&HOST, &arguments, out))
+        printed(|out| run::judge(&HOST, &arguments, out)).map(without_tags)
     }
 
     fn now_ms(&self) -> Result<u64, String> {
         let text = self.text("now").unwrap_or(NOW_MS.to_string());
         text.trim().parse().map_err(|error| format!("now: {error}"))
     }
+}
+
+/// The same plans or judgements without the tags of their requests: a tag is between a plugin and its
+/// judge.
+fn without_tags(mut printed: Vec<Value>) -> Vec<Value> {
+    let lists = printed.iter_mut().filter_map(Value::as_object_mut).flat_map(|each| {
+        each.iter_mut().filter(|(name, _)| matches!(name.as_str(), "requests" | "follow_ups")).map(|(_, list)| list)
+    });
+    for request in lists.filter_map(Value::as_array_mut).flatten().filter_map(Value::as_object_mut) {
+        request.retain(|name, _| name != "tag" && name != "tag_base64");
+    }
+    printed
 }
 
 /// One host for all cases, which compiles each plugin once.

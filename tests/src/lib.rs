@@ -16,6 +16,7 @@ pub mod load;
 pub mod nonsense;
 pub mod paths;
 pub mod proxy;
+pub mod registry;
 pub mod scrape;
 pub mod setup;
 pub mod shop;

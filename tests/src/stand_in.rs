@@ -104,6 +104,8 @@ pub enum Answer {
     Close,
     /// With 200 and a body of so many bytes.
     Huge(usize),
+    /// With 200 and this body.
+    Bytes(Bytes),
     /// As the vendor does, so much later.
     Late(Duration),
     /// With what this makes of the request.
@@ -342,7 +344,7 @@ async fn answer(request: hyper::Request<Incoming>, shared: Arc<Shared>) -> Resul
     };
     recorded.status = match &chosen {
         Answer::Status { status, .. } => *status,
-        Answer::Huge(_) | Answer::SlowBody => 200,
+        Answer::Huge(_) | Answer::Bytes(_) | Answer::SlowBody => 200,
         Answer::Hang | Answer::Close | Answer::Vendor | Answer::Late(_) | Answer::Computed(_) => 0,
     };
     shared.lock().requests.push(recorded);
@@ -374,6 +376,7 @@ async fn reply(answer: Answer) -> Result<Reply, Closed> {
             builder.body(full(Bytes::from(body))).map_err(|_| Closed)
         }
         Answer::Huge(bytes) => Ok(hyper::Response::new(full(Bytes::from(vec![b'x'; bytes])))),
+        Answer::Bytes(bytes) => Ok(hyper::Response::new(full(bytes))),
         Answer::SlowBody => Ok(hyper::Response::new(Trickle::new().boxed())),
         Answer::Hang => std::future::pending().await,
         Answer::Close | Answer::Vendor | Answer::Late(_) | Answer::Computed(_) => Err(Closed),

@@ -2,6 +2,9 @@
 
 use wasm_encoder::{Component, CustomSection};
 
+/// The custom section of the manifest.
+const MANIFEST: &str = "switchyard:manifest";
+
 /// The same plugin with one more custom section: other bytes, so another revision, and the same code.
 pub fn revision(plugin: &[u8], number: u64) -> Vec<u8> {
     let mut extra = Component::new();
@@ -31,6 +34,28 @@ pub fn patched(plugin: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     }
     assert!(found, "nothing to replace: {}", String::from_utf8_lossy(from));
     bytes
+}
+
+/// The same plugin with another manifest.
+///
+/// # Panics
+/// When it has none, or none that is JSON.
+pub fn with_manifest(plugin: &[u8], change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
+    let mut change = Some(change);
+    let mut changed = Component::HEADER.to_vec();
+    for (id, content) in sections(plugin) {
+        let (name_len, name_at) = if id == CUSTOM { leb128(content, 0) } else { (0, 0) };
+        let (name, data) = content.split_at(name_at + name_len);
+        if id == CUSTOM && &name[name_at..] == MANIFEST.as_bytes() {
+            let mut manifest = serde_json::from_slice(data).expect("it is JSON");
+            change.take().expect("there is one manifest")(&mut manifest);
+            push_section(&mut changed, id, &[name, manifest.to_string().as_bytes()].concat());
+        } else {
+            push_section(&mut changed, id, content);
+        }
+    }
+    assert!(change.is_none(), "there is no manifest");
+    changed
 }
 
 /// The plugin for a version of the contract that this daemon does not know.

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use switchyard_tests::daemon::Daemon;
 use switchyard_tests::expect::{SOON, eventually};
-use switchyard_tests::paths;
 use switchyard_tests::setup::{Destination, Setup};
 use switchyard_tests::shop;
 use switchyard_tests::stand_in::{Answer, Recorded, StandIn};
+use switchyard_tests::{paths, wasm};
 
 /// A receiver that takes everything.
 fn hooks() -> StandIn {
@@ -136,4 +136,21 @@ fn a_webhook_on_an_address_that_is_not_granted_gets_nothing() {
     daemon.wait_for_log("ALERTS CANNOT BE SENT");
     assert!(daemon.log().contains("not a public address"), "{}", daemon.log());
     assert!(hooks.requests().is_empty());
+}
+
+#[test]
+fn a_revision_that_goes_back_by_itself_is_told_until_another_is_chosen() {
+    let (vendors, hooks) = (StandIn::start(), hooks());
+    let guest = Destination::hostile("guest", &vendors.url(), "none");
+    let daemon = Daemon::start(Setup::shop([guest]).section(&alerts(&hooks)));
+    let good = std::fs::read(paths::plugin("hostile")).expect("it is built");
+    let of_letter =
+        |letter: &str| wasm::patched(&good, b"hostile-revision-A", format!("hostile-revision-{letter}").as_bytes());
+    daemon.put_plugin("hostile", &of_letter("P"));
+    daemon.wait_for_log("percent=100");
+    daemon.accept(&(0..30).map(|at| shop::padded(&format!("bad-{at}"), 400)).collect::<Vec<Value>>());
+    wait_for(&hooks, "plugin_rolled_back", &["begins"]);
+    daemon.put_plugin("hostile", &of_letter("B"));
+    wait_for(&hooks, "plugin_rolled_back", &["begins", "ends"]);
+    eventually("all are delivered", SOON, || daemon.counter("shop/guest", "delivered") == 30);
 }

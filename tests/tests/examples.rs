@@ -111,6 +111,15 @@ fn dashboard_and_alert_rules_name_metrics_that_exist() {
 }
 
 #[test]
+fn the_smallest_plugin_has_at_most_15_lines_and_is_the_one_in_the_readme() {
+    let code = example("rust/src/lib.rs");
+    assert!(code.lines().count() <= 15, "{code}");
+    let readme = std::fs::read_to_string(paths::root().join("README.md")).expect("a README");
+    let shown = code.split_once("use switchyard_sdk").map(|(_, rest)| format!("```rust\nuse switchyard_sdk{rest}```"));
+    assert!(readme.contains(&shown.expect("it uses the SDK")), "README.md shows another one");
+}
+
+#[test]
 fn metrics_are_found_in_expressions() {
     let found = metrics_of("sum by (le) (rate(switchyard_a_bucket{x=\"switch\"}[5m])) / process_b > up");
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ["process_b", "switchyard_a_bucket"]);

@@ -145,7 +145,8 @@ impl World {
         let (settings, handles) = settings.expect("the settings are good");
         let meter = Arc::new(GuestMeter::new(&destination.id, &destination.plugin));
         let revision = self.revision.clone();
-        let guest = ActiveGuest { revision, settings: settings.into(), handles: Arc::new(handles), meter };
+        let (handles, counts) = (Arc::new(handles), Arc::default());
+        let guest = ActiveGuest { revision, settings: settings.into(), handles, meter, counts };
         Active::new(destination.clone(), Ok(guest), Arc::default())
     }
 }

@@ -9,11 +9,16 @@ use futures_util::{Stream, StreamExt, stream};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::routes::{body, failure, not_found, percent_decoded, store_failure};
+use super::access::Caller;
+use super::destinations::record;
+use super::events::is_masked;
+use super::failure::Failure;
+use super::masking;
+use super::routes::{body, failure, percent_decoded, store_failure};
 use crate::daemon::{Daemon, Replaying, Steps};
 use crate::http::{self, Body};
 use crate::queue::{
@@ -36,19 +41,6 @@ const RATE: u32 = 100;
 /// Bytes of a body that asks for something.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// Answers `/api/v1/dead-letters/...`.
-pub(super) async fn handle(daemon: Arc<Daemon>, parts: &[&str], request: Request<Incoming>) -> Response<Body> {
-    let query = request.uri().query().unwrap_or_default().to_string();
-    match (request.method(), parts) {
-        (&Method::GET, []) => list(&daemon, &query).await,
-        (&Method::GET, ["export"]) => export(daemon, &query),
-        (&Method::GET, [id]) => show(&daemon, id, &query).await,
-        (&Method::POST, ["replay"]) => step_by_step(daemon, request, Replaying::Letters).await,
-        (&Method::POST, ["discard"]) => step_by_step(daemon, request, Replaying::Discard).await,
-        (method, _) => not_found(method, &format!("dead-letters/{}", parts.join("/"))),
-    }
-}
-
 /// A point in time as it is written: RFC 3339, or milliseconds since 1970.
 fn time_of(text: &str) -> Result<u64, String> {
     let ms = if text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -62,13 +54,13 @@ fn time_of(text: &str) -> Result<u64, String> {
 }
 
 /// What a page is asked for.
-struct PageCall {
-    filter: DeadFilter,
-    after: Option<DeadCursor>,
+pub(super) struct PageCall {
+    pub(super) filter: DeadFilter,
+    pub(super) after: Option<DeadCursor>,
 }
 
 impl PageCall {
-    fn of_query(query: &str) -> Result<PageCall, String> {
+    pub(super) fn of_query(query: &str) -> Result<PageCall, String> {
         let mut call = PageCall { filter: DeadFilter { limit: PAGE_LETTERS, ..DeadFilter::default() }, after: None };
         let filter = &mut call.filter;
         for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
@@ -100,7 +92,8 @@ fn bad_filter(message: &str) -> Response<Body> {
     failure(StatusCode::BAD_REQUEST, "bad_filter", message)
 }
 
-async fn list(daemon: &Daemon, query: &str) -> Response<Body> {
+/// Answers `GET dead-letters`.
+pub(super) async fn list(daemon: &Daemon, caller: &Caller, query: &str) -> Response<Body> {
     let PageCall { filter, after } = match PageCall::of_query(query) {
         Ok(call) => call,
         Err(message) => return bad_filter(&message),
@@ -108,10 +101,32 @@ async fn list(daemon: &Daemon, query: &str) -> Response<Body> {
     match daemon.store.dead_page(filter, DeadOrder::NewestFirst, after, DeadContent::Head).await {
         Ok(page) => {
             let next = page.next.map(|next| next.to_string());
-            http::json(StatusCode::OK, &json!({"dead_letters": page.letters, "next": next}))
+            let letters: Vec<Value> = page.letters.iter().map(|letter| shown(caller, letter)).collect();
+            http::json(StatusCode::OK, &json!({"dead_letters": letters, "next": next}))
         }
         Err(error) => store_failure(&error),
     }
+}
+
+/// A letter without its event, as a caller sees it.
+pub fn shown(caller: &Caller, letter: &DeadLetter) -> Value {
+    let mut shown = serde_json::to_value(letter).unwrap_or_default();
+    if is_masked(caller) {
+        masking::texts(&mut shown["death"]);
+    }
+    shown
+}
+
+/// A letter with its event, as a caller sees it.
+pub fn shown_whole(caller: &Caller, letter: &DeadLetter) -> Value {
+    if !is_masked(caller) {
+        return serde_json::to_value(Whole::new(letter)).unwrap_or_default();
+    }
+    let mut whole = shown(caller, letter);
+    let mut event: Value = serde_json::from_slice(&letter.json).unwrap_or_default();
+    masking::event(&mut event);
+    whole["payload"] = event;
+    whole
 }
 
 /// A letter with its event.
@@ -128,7 +143,8 @@ impl Whole<'_> {
     }
 }
 
-async fn show(daemon: &Daemon, id: &str, query: &str) -> Response<Body> {
+/// Answers `GET dead-letters/{id}`.
+pub(super) async fn show(daemon: &Daemon, caller: &Caller, id: &str, query: &str) -> Response<Body> {
     let Ok(id) = id.parse::<u64>() else {
         return failure(StatusCode::BAD_REQUEST, "bad_id", "a dead letter has a number; `dead-letters list` shows it");
     };
@@ -137,40 +153,46 @@ async fn show(daemon: &Daemon, id: &str, query: &str) -> Response<Body> {
         Err(message) => return bad_filter(&message),
     };
     call.filter.ids = Some(vec![id]);
+    match all(daemon, call, DeadContent::Whole).await {
+        Ok(found) if found.is_empty() => {
+            failure(StatusCode::NOT_FOUND, "unknown_dead_letter", &format!("there is no dead letter {id}"))
+        }
+        Ok(found) => {
+            let found: Vec<Value> = found.iter().map(|letter| shown_whole(caller, letter)).collect();
+            http::json(StatusCode::OK, &found)
+        }
+        Err(failure) => failure.response(),
+    }
+}
+
+/// All letters that match, newest first, to the limit of the filter.
+pub(super) async fn all(daemon: &Daemon, mut call: PageCall, content: DeadContent) -> Result<Vec<DeadLetter>, Failure> {
     let mut found = Vec::new();
     loop {
-        let (filter, order) = (call.filter.clone(), DeadOrder::NewestFirst);
-        match daemon.store.dead_page(filter, order, call.after, DeadContent::Whole).await {
-            Ok(page) => {
-                found.extend(page.letters);
-                call.after = page.next;
-            }
-            Err(error) => return store_failure(&error),
-        }
-        if call.after.is_none() {
-            break;
+        let page = daemon.store.dead_page(call.filter.clone(), DeadOrder::NewestFirst, call.after, content).await?;
+        found.extend(page.letters);
+        call.after = page.next;
+        if call.after.is_none() || (call.filter.limit > 0 && found.len() >= call.filter.limit) {
+            return Ok(found);
         }
     }
-    if found.is_empty() {
-        return failure(StatusCode::NOT_FOUND, "unknown_dead_letter", &format!("there is no dead letter {id}"));
-    }
-    http::json(StatusCode::OK, &found.iter().map(Whole::new).collect::<Vec<_>>())
 }
 
 /// All letters that match, oldest first, one a line. Reads a bounded number at a time.
-fn export(daemon: Arc<Daemon>, query: &str) -> Response<Body> {
+pub(super) fn export(daemon: Arc<Daemon>, caller: Caller, query: &str) -> Response<Body> {
     let PageCall { mut filter, after } = match PageCall::of_query(query) {
         Ok(call) => call,
         Err(message) => return bad_filter(&message),
     };
     filter.limit = EXPORT_LETTERS;
-    let pages = stream::unfold(Some((daemon, filter, after)), |state| async move {
-        let (daemon, filter, after) = state?;
+    let pages = stream::unfold(Some((daemon, caller, filter, after)), |state| async move {
+        let (daemon, caller, filter, after) = state?;
         let read = daemon.store.dead_page(filter.clone(), DeadOrder::OldestFirst, after, DeadContent::Whole);
         match read.await {
             Ok(page) => {
-                let lines = page.letters.iter().map(|letter| line(&Whole::new(letter))).collect::<Vec<_>>().concat();
-                Some((lines, page.next.map(|next| (daemon, filter, Some(next)))))
+                let lines =
+                    page.letters.iter().map(|letter| line(&shown_whole(&caller, letter))).collect::<Vec<_>>().concat();
+                Some((lines, page.next.map(|next| (daemon, caller, filter, Some(next)))))
             }
             Err(error) => Some((line(&json!({"success": false, "message": error.to_string()})), None)),
         }
@@ -199,6 +221,7 @@ impl FilterCall {
             destination: self.destination.map(DestinationId),
             ids: self.ids,
             reason: self.reason,
+            revision: None,
             event: self.event,
             message_id: self.message_id,
             from_ms: self.from.as_ref().map(time_of_json).transpose()?,
@@ -227,19 +250,41 @@ async fn call_of<T: serde::de::DeserializeOwned>(request: Request<Incoming>) -> 
         .map_err(|error| bad_filter(&error.to_string()))
 }
 
-async fn step_by_step(
+/// Answers `POST dead-letters/replay` and `/discard`.
+pub(super) async fn step_by_step(
     daemon: Arc<Daemon>,
+    caller: &Caller,
     request: Request<Incoming>,
-    replaying: impl FnOnce(DeadFilter) -> Replaying,
+    (what, replaying): (&str, impl FnOnce(DeadFilter) -> Replaying),
 ) -> Response<Body> {
     let call: FilterCall = match call_of(request).await {
         Ok(call) => call,
         Err(response) => return response,
     };
     match call.filter() {
-        Ok((filter, rate)) => steps(&daemon, replaying(filter), rate).await,
+        Ok((filter, rate)) => {
+            record(&daemon, caller, what, &subject(&filter), &detail(&filter)).await;
+            steps(&daemon, replaying(filter), rate).await
+        }
         Err(message) => bad_filter(&message),
     }
+}
+
+/// Which letters a filter means, for the audit log: by destination,
+pub(super) fn subject(filter: &DeadFilter) -> String {
+    filter.destination.as_ref().map_or("all destinations".to_string(), |destination| destination.0.clone())
+}
+
+/// and by the rest.
+pub(super) fn detail(filter: &DeadFilter) -> String {
+    let ids = filter.ids.as_ref().map(|ids| match &ids[..] {
+        [id] => format!("letter {id}"),
+        ids => format!("{} letters", ids.len()),
+    });
+    let named = [("reason", &filter.reason), ("event", &filter.event), ("message", &filter.message_id)];
+    let named = named.into_iter().filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)));
+    let all: Vec<String> = ids.into_iter().chain(named).collect();
+    if all.is_empty() { "all letters".to_string() } else { all.join(", ") }
 }
 
 /// What a replay from the queue is asked for.
@@ -254,13 +299,14 @@ struct QueueCall {
 }
 
 /// Answers `POST /api/v1/replay`.
-pub(super) async fn replay(daemon: Arc<Daemon>, request: Request<Incoming>) -> Response<Body> {
+pub(super) async fn replay(daemon: Arc<Daemon>, caller: &Caller, request: Request<Incoming>) -> Response<Body> {
     let call: QueueCall = match call_of(request).await {
         Ok(call) => call,
         Err(response) => return response,
     };
     let destination = DestinationId(call.destination);
     if call.abandon {
+        record(&daemon, caller, "replay from the queue abandoned", &destination.0, "").await;
         return abandon(&daemon, destination).await;
     }
     let times = time_of_json(&call.from).and_then(|from_ms| Ok((from_ms, time_of_json(&call.to)?)));
@@ -269,6 +315,8 @@ pub(super) async fn replay(daemon: Arc<Daemon>, request: Request<Incoming>) -> R
         Ok(read) => read,
         Err(message) => return bad_filter(&message),
     };
+    let range = format!("{from_ms} to {to_ms}, {rate} a second");
+    record(&daemon, caller, "replay from the queue", &destination.0, &range).await;
     steps(&daemon, Replaying::Queue { destination, from_ms, to_ms }, rate).await
 }
 

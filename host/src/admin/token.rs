@@ -20,15 +20,13 @@ impl std::fmt::Debug for Token {
 }
 
 impl Token {
-    /// Reads the token of a data directory, and makes one where there is none.
-    pub fn read_or_make(data_directory: &Path) -> anyhow::Result<Token> {
+    /// Reads the token of a data directory, and makes one where there is none. Says whether it was made.
+    pub fn read_or_make(data_directory: &Path) -> anyhow::Result<(Token, bool)> {
         let path = data_directory.join(TOKEN_FILE);
         if path.exists() {
-            return Token::read(data_directory);
+            return Ok((Token::read(data_directory)?, false));
         }
-        let mut bytes = [0_u8; 24];
-        getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random bytes: {error}"))?;
-        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = random_hex();
         let mut file = std::fs::OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -36,7 +34,7 @@ impl Token {
             .open(&path)
             .with_context(|| format!("{} cannot be made", path.display()))?;
         file.write_all(text.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))?;
-        Ok(Token(text))
+        Ok((Token(text), true))
     }
 
     /// Reads the token of a data directory.
@@ -55,13 +53,32 @@ impl Token {
         format!("Bearer {}", self.0)
     }
 
-    /// Whether an `Authorization` header carries the token. Takes as long for every wrong one.
-    pub fn allows(&self, header: Option<&[u8]>) -> bool {
-        let expected = self.bearer();
-        let given = header.unwrap_or_default();
-        let differing = given.iter().zip(expected.as_bytes()).fold(0, |sum, (one, other)| sum | (one ^ other));
-        given.len() == expected.len() && differing == 0
+    /// Whether it is this text. Takes as long for every wrong one.
+    pub fn is(&self, text: &str) -> bool {
+        let (given, own) = (text.as_bytes(), self.0.as_bytes());
+        let differing = given.iter().zip(own).fold(0, |sum, (one, other)| sum | (one ^ other));
+        given.len() == own.len() && differing == 0
     }
+
+    /// The token itself, to be shown once.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// A token that somebody gave.
+    pub fn given(text: &str) -> Token {
+        Token(text.trim().to_string())
+    }
+}
+
+/// 256 random bits as hexadecimal digits: a credential that cannot be guessed.
+///
+/// # Panics
+/// When the system has no random bytes, without which nothing here is safe.
+pub fn random_hex() -> String {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -73,13 +90,13 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
         assert!(Token::read(directory.path()).is_err());
-        let token = Token::read_or_make(directory.path()).unwrap();
-        assert_eq!(Token::read_or_make(directory.path()).unwrap(), token);
+        let (token, made) = Token::read_or_make(directory.path()).unwrap();
+        assert!(made);
+        assert_eq!(Token::read_or_make(directory.path()).unwrap(), (token.clone(), false));
         let mode = std::fs::metadata(directory.path().join(TOKEN_FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert!(token.allows(Some(token.bearer().as_bytes())));
-        assert!(!token.allows(Some(b"Bearer x")));
-        assert!(!token.allows(None));
+        assert!(token.is(token.reveal()));
+        assert!(!token.is("x") && !token.is("") && !token.is(&token.reveal()[1..]));
         assert_eq!(format!("{token:?}"), "Token(..)");
     }
 }

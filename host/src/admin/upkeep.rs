@@ -12,6 +12,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
 
+use super::access::Caller;
+use super::destinations::record;
 use super::routes::{body, failure, store_failure};
 use crate::daemon::Daemon;
 use crate::http::{self, Body};
@@ -30,7 +32,7 @@ struct EraseCall {
 }
 
 /// Answers `POST /api/v1/erase`. It goes on when the caller leaves.
-pub(super) async fn erase(daemon: Arc<Daemon>, request: Request<Incoming>) -> Response<Body> {
+pub(super) async fn erase(daemon: Arc<Daemon>, caller: Caller, request: Request<Incoming>) -> Response<Body> {
     let bytes = match body(request, BODY_BYTES_MAX).await {
         Ok(bytes) => bytes,
         Err(response) => return response,
@@ -45,6 +47,7 @@ pub(super) async fn erase(daemon: Arc<Daemon>, request: Request<Incoming>) -> Re
     let erasing = tokio::spawn(async move {
         // The log must not keep what is erased; whoever knows the user can make the same hash.
         let hash = Sha256::digest(user.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        record(&daemon, &caller, "user erased", &format!("SHA-256 {hash}"), "").await;
         let result = daemon.store.erase(UserId(user)).await;
         match &result {
             Ok(erased) => tracing::info!(target: "audit", user_sha256 = %hash, events = erased.events,

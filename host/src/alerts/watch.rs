@@ -22,6 +22,8 @@ pub enum Trouble {
     StorePoisoned,
     /// A plugin's file is refused.
     PluginRefused(String),
+    /// A plugin's revision was taken back because it was worse than the one before.
+    RolledBack(String),
 }
 
 impl Trouble {
@@ -33,6 +35,7 @@ impl Trouble {
             Trouble::DiskReserve => "disk_reserve",
             Trouble::StorePoisoned => "store_poisoned",
             Trouble::PluginRefused(_) => "plugin_refused",
+            Trouble::RolledBack(_) => "plugin_rolled_back",
         }
     }
 
@@ -41,6 +44,7 @@ impl Trouble {
         match self {
             Trouble::DestinationDown(id) | Trouble::DeadLetters(id) => &id.0,
             Trouble::PluginRefused(file) => file,
+            Trouble::RolledBack(plugin) => plugin,
             Trouble::DiskReserve | Trouble::StorePoisoned => "",
         }
     }
@@ -92,6 +96,8 @@ pub struct Seen {
     pub poisoned: Option<String>,
     /// Files of refused plugins, and why.
     pub refused: Vec<(String, String)>,
+    /// Plugins of which a revision was rolled back by itself, and why.
+    pub rolled_back: Vec<(String, String)>,
 }
 
 /// Dead letters of a destination, as they were seen last.
@@ -139,6 +145,10 @@ impl Watcher {
         }
         for (file, why) in &seen.refused {
             troubles.insert(Trouble::PluginRefused(file.clone()), format!("the plugin {file} is refused: {why}"));
+        }
+        for (plugin, why) in &seen.rolled_back {
+            let text = format!("a revision of the plugin {plugin} was rolled back by itself: {why}");
+            troubles.insert(Trouble::RolledBack(plugin.clone()), text);
         }
         self.changes(now_ms, troubles)
     }
@@ -216,6 +226,7 @@ fn end_of(trouble: &Trouble, limits: &AlertLimits) -> String {
         Trouble::DiskReserve => "the disk has more free space than the reserve again: events are taken".to_string(),
         Trouble::StorePoisoned => "the store works again".to_string(),
         Trouble::PluginRefused(file) => format!("the plugin {file} is no longer refused"),
+        Trouble::RolledBack(plugin) => format!("another revision of the plugin {plugin} was chosen since its rollback"),
     }
 }
 
@@ -284,9 +295,10 @@ mod tests {
             disk_short_bytes: Some(5),
             poisoned: Some("EIO".to_string()),
             refused: vec![("bad.wasm".to_string(), "no manifest".to_string())],
+            rolled_back: vec![("ga4".to_string(), "traps: 9.0 % of its events".to_string())],
         };
         let began = watcher.look(0, &bad);
-        let kinds = ["disk_reserve", "store_poisoned", "plugin_refused"];
+        let kinds = ["disk_reserve", "store_poisoned", "plugin_refused", "plugin_rolled_back"];
         assert_eq!(said(&began), kinds.map(|kind| (kind, Edge::Begins)));
         assert_eq!(watcher.next_look_ms(), Some(LOOK_AGAIN_MS));
         assert_eq!(watcher.look(1, &bad), []);

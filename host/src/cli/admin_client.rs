@@ -8,11 +8,12 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::AUTHORIZATION;
 use hyper::{Method, Request, Response};
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-use super::AdminArguments;
+use super::{AdminArguments, pinned};
 use crate::admin::Token;
 use crate::config::Config;
 
@@ -20,6 +21,20 @@ use crate::config::Config;
 pub(super) fn call(admin: &AdminArguments, method: Method, path: &str, body: Bytes) -> anyhow::Result<Value> {
     runtime()?.block_on(async {
         let response = request(admin, method, path, body).await?;
+        let bytes = response.into_body().collect().await.context("the daemon's answer was cut off")?.to_bytes();
+        serde_json::from_slice(&bytes).context("the daemon answered with something that is not JSON")
+    })
+}
+
+/// The same with a header more.
+pub(super) fn call_with(
+    admin: &AdminArguments,
+    path: &str,
+    body: Bytes,
+    header: Option<(&'static str, String)>,
+) -> anyhow::Result<Value> {
+    runtime()?.block_on(async {
+        let response = request_with(admin, Method::POST, path, body, header).await?;
         let bytes = response.into_body().collect().await.context("the daemon's answer was cut off")?.to_bytes();
         serde_json::from_slice(&bytes).context("the daemon answered with something that is not JSON")
     })
@@ -72,22 +87,43 @@ async fn request(
     path: &str,
     body: Bytes,
 ) -> anyhow::Result<Response<Incoming>> {
+    request_with(admin, method, path, body, None).await
+}
+
+async fn request_with(
+    admin: &AdminArguments,
+    method: Method,
+    path: &str,
+    body: Bytes,
+    header: Option<(&'static str, String)>,
+) -> anyhow::Result<Response<Incoming>> {
     let config = Config::load_without_commands(&admin.config, &|name| std::env::var(name).ok())?;
-    let token = Token::read(&config.data_directory)?;
+    let token = match std::env::var("SWITCHYARD_TOKEN") {
+        Ok(token) if !token.trim().is_empty() => Token::given(&token),
+        _ => Token::read(&config.data_directory)?,
+    };
     let mut address = config.admin_address;
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
-    let request = Request::builder()
+    let scheme = if config.admin.tls.is_some() { "https" } else { "http" };
+    let mut request = Request::builder()
         .method(method)
-        .uri(format!("http://{address}/api/v1/{path}"))
-        .header(AUTHORIZATION, token.bearer())
-        .body(Full::new(body))
-        .context("the request cannot be made")?;
-    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-    let response = client
-        .request(request)
-        .await
+        .uri(format!("{scheme}://{address}/api/v1/{path}"))
+        .header(AUTHORIZATION, token.bearer());
+    if let Some((name, value)) = header {
+        request = request.header(name, value);
+    }
+    let request = request.body(Full::new(body)).context("the request cannot be made")?;
+    let client = Client::builder(TokioExecutor::new());
+    let response = match &config.admin.tls {
+        None => client.build_http::<Full<Bytes>>().request(request).await,
+        Some(files) => {
+            let connector = HttpsConnectorBuilder::new().with_tls_config(pinned::client_config(files)?);
+            client.build(connector.https_only().enable_http1().build()).request(request).await
+        }
+    };
+    let response = response
         .with_context(|| format!("the daemon does not answer at {address}: is it running with this configuration?"))?;
     let status = response.status();
     if status.is_success() {

@@ -4,11 +4,15 @@ mod admin_client;
 mod dead_letters;
 mod destinations;
 mod diff;
+mod fetch;
 mod pii;
+mod pinned;
 mod plugin;
 mod replay;
+mod rollout;
 mod status;
 mod tables;
+mod token;
 mod trace;
 mod transform;
 mod upkeep;
@@ -79,6 +83,8 @@ enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Make a token for a person, and the lines that let it in.
+    Token(token::TokenArguments),
     /// Show what the transformations of a destination do to events from a file, rule by rule.
     Transform(transform::Transform),
     /// Show which destination receives which class of personal data.
@@ -123,6 +129,7 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
         Command::Restore { file, data, force } => {
             upkeep::restore(&file, &data, if force { Existing::Replace } else { Existing::Keep })
         }
+        Command::Token(arguments) => token::token(&arguments),
         Command::Transform(call) => transform::transform(&call),
         Command::Pii(call) => pii::pii(&call),
         Command::Diff(call) => diff::diff(&call),

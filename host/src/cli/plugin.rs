@@ -1,17 +1,16 @@
-//! `switchyard plugin build | inspect | run | judge | bench | install`.
+//! `switchyard plugin build | inspect | run | judge | bench`; the rest is in [`rollout`].
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use bytes::Bytes;
 use clap::Subcommand;
-use hyper::Method;
 
-use super::{AdminArguments, admin_client, print_json};
+use super::rollout;
 use crate::clock;
 use crate::plugin::bench::{self, BenchArguments};
 use crate::plugin::build;
+use crate::plugin::explain::{self, ExplainArguments};
 use crate::plugin::host::{Limits, PluginHost};
 use crate::plugin::inspect;
 use crate::plugin::run::{self, JudgeArguments, RunArguments};
@@ -90,13 +89,25 @@ pub(super) enum Plugin {
         #[arg(long, default_value_t = 3.0)]
         seconds: f64,
     },
-    /// Install a plugin's file into a running daemon.
-    Install {
+    /// Tell where each field of the requests that an event becomes comes from.
+    Explain {
         /// The plugin's file.
         file: PathBuf,
-        #[command(flatten)]
-        admin: AdminArguments,
+        /// Settings as JSON, secrets with their values.
+        #[arg(long)]
+        settings: PathBuf,
+        /// One event as JSON.
+        #[arg(long)]
+        event: PathBuf,
+        /// The time of the call, milliseconds since 1970; now by default.
+        #[arg(long)]
+        now: Option<u64>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
+    #[command(flatten)]
+    Rollout(rollout::Rollout),
 }
 
 pub(super) fn run(call: Plugin) -> anyhow::Result<()> {
@@ -123,25 +134,15 @@ pub(super) fn run(call: Plugin) -> anyhow::Result<()> {
             let now_ms = now.unwrap_or_else(clock::now_ms);
             bench::bench(&host()?, &BenchArguments { plugin: file, settings, events, now_ms, batch, seconds }, out)
         }
-        Plugin::Install { file, admin } => install(&file, &admin),
+        Plugin::Explain { file, settings, event, now, json } => {
+            let now_ms = now.unwrap_or_else(clock::now_ms);
+            let arguments = ExplainArguments { plugin: file, settings, event, now_ms, as_json: json };
+            explain::explain(&host()?, &arguments, out)
+        }
+        Plugin::Rollout(call) => rollout::run(call),
     }
 }
 
 fn host() -> anyhow::Result<PluginHost> {
     Ok(PluginHost::new(Limits::default(), None)?)
-}
-
-fn install(file: &std::path::Path, admin: &AdminArguments) -> anyhow::Result<()> {
-    let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let answer = admin_client::call(admin, Method::POST, "plugins", Bytes::from(bytes))?;
-    if admin.json {
-        return print_json(&answer);
-    }
-    let text = |name: &str| answer[name].as_str().unwrap_or_default().to_string();
-    let revision: String = text("revision").chars().take(12).collect();
-    println!("{} {} is active, revision {revision}", text("plugin"), text("version"));
-    for destination in answer["destinations"].as_array().into_iter().flatten() {
-        println!("  {}", destination.as_str().unwrap_or_default());
-    }
-    Ok(())
 }

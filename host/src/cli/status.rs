@@ -23,6 +23,21 @@ pub(super) fn status(admin: &AdminArguments) -> anyhow::Result<()> {
             println!("refused: {}: {refused}", plugin["file"].as_str().unwrap_or_default());
         }
     }
+    for plugin in status["plugins"].as_array().into_iter().flatten() {
+        let (name, short) = (plugin["plugin"].as_str().unwrap_or_default(), |text: &Value| {
+            text.as_str().unwrap_or_default().chars().take(12).collect::<String>()
+        });
+        if plugin["trial"].is_object() {
+            let trial = &plugin["trial"];
+            println!("on trial: {name} {}, with {} % of the users", short(&trial["revision"]), trial["percent"]);
+        }
+        if plugin["held"].is_object() {
+            println!(
+                "waits: {name} {} asks for more: `switchyard plugin grant {name}`",
+                short(&plugin["held"]["revision"])
+            );
+        }
+    }
     for destination in status["destinations"].as_array().into_iter().flatten() {
         if let Some(why) = destination["why"].as_str().filter(|why| !why.is_empty()) {
             println!("{}: {why}", destination["destination"].as_str().unwrap_or_default());

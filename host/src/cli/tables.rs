@@ -17,6 +17,8 @@ pub(super) fn print_guests(status: &Value) {
             "calls",
             "a call",
             "memory peak",
+            "in",
+            "out",
             "traps",
             "time-outs",
             "other faults",
@@ -56,6 +58,8 @@ fn guest_row(guest: &Value) -> Vec<String> {
         calls.to_string(),
         format!("{:.2} ms", if calls == 0 { 0.0 } else { cpu_seconds * 1e3 / calls as f64 }),
         format!("{:.1} MB", number("memory_peak_bytes") as f64 / 1e6),
+        format!("{:.1} MB", number("bytes_in") as f64 / 1e6),
+        format!("{:.1} MB", number("bytes_out") as f64 / 1e6),
         faults("trap").to_string(),
         faults("deadline").to_string(),
         others.join(", "),
@@ -81,9 +85,9 @@ mod tests {
     fn a_guests_row_sums_its_calls_and_faults() {
         let guest = json!({
             "plugin": "ga4", "destination": "shop/ga4", "cpu_seconds": 0.5, "plan_calls": 3, "judge_calls": 1,
-            "memory_peak_bytes": 2_500_000, "faults": {"trap": 2, "deadline": 1, "bad_plan": 3, "memory": 1},
+            "memory_peak_bytes": 2_500_000, "bytes_in": 1_200_000, "bytes_out": 90_000, "faults": {"trap": 2, "deadline": 1, "bad_plan": 3, "memory": 1},
         });
-        let expected = ["ga4", "shop/ga4", "0.500 s", "4", "125.00 ms", "2.5 MB", "2", "1", "4"];
+        let expected = ["ga4", "shop/ga4", "0.500 s", "4", "125.00 ms", "2.5 MB", "1.2 MB", "0.1 MB", "2", "1", "4"];
         assert_eq!(guest_row(&guest), expected);
         assert_eq!(guest_row(&json!({}))[3..5], ["0", "0.00 ms"]);
     }

@@ -33,14 +33,18 @@ pub(super) fn check(
 ) -> Result<Config, ConfigError> {
     let checker = Checker { text, path, environment, commands, sources: RefCell::default() };
     let egress = Arc::new(checker.egress(raw.egress)?);
+    let admin_offset = raw.listen.admin.as_ref().map_or(0, |admin| admin.span().start);
+    let admin_address = checker.listen(raw.listen.admin, "127.0.0.1:8081")?;
+    let (plugin_directory, plugins) = checker.plugins(raw.plugins)?;
     let mut config = Config {
         path: path.to_path_buf(),
         ingest_address: checker.listen(raw.listen.ingest, "127.0.0.1:8080")?,
         ingest_tls: raw.listen.tls.map(|tls| checker.tls(tls.into_inner())).transpose()?,
-        admin_address: checker.listen(raw.listen.admin, "127.0.0.1:8081")?,
-        metrics_open: raw.admin.metrics_open,
+        admin_address,
+        admin: checker.admin(raw.admin, admin_address, admin_offset)?,
         data_directory: checker.directory(raw.data)?,
-        plugin_directory: checker.directory(raw.plugins)?,
+        plugin_directory,
+        plugins,
         ingest: checker.ingest_limits(raw.ingest)?,
         queue: queue_limits(raw.queue),
         guests: guest_limits(raw.guests),
@@ -85,7 +89,7 @@ impl Checker<'_> {
     }
 
     /// A directory, relative to the configuration file.
-    fn directory(&self, raw: RawDirectory) -> Result<PathBuf, ConfigError> {
+    pub(super) fn directory(&self, raw: RawDirectory) -> Result<PathBuf, ConfigError> {
         let text = self.text(&raw.directory)?;
         if text.is_empty() {
             return Err(self.wrong(raw.directory.span().start, "the directory is empty: name one".to_string()));
@@ -97,7 +101,7 @@ impl Checker<'_> {
         self.path.parent().unwrap_or(Path::new(".")).join(relative)
     }
 
-    fn tls(&self, raw: RawTls) -> Result<TlsFiles, ConfigError> {
+    pub(super) fn tls(&self, raw: RawTls) -> Result<TlsFiles, ConfigError> {
         let file = |raw: &Spanned<String>| self.text(raw).map(|text| self.beside_the_file(&text));
         Ok(TlsFiles { certificate: file(&raw.certificate)?, key: file(&raw.key)? })
     }
@@ -293,7 +297,7 @@ impl Checker<'_> {
         })
     }
 
-    fn host(&self, raw: &Spanned<String>) -> Result<String, ConfigError> {
+    pub(super) fn host(&self, raw: &Spanned<String>) -> Result<String, ConfigError> {
         let host = self.text(raw)?.to_ascii_lowercase();
         let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'[' | b']' | b':');
         if host.is_empty() || !host.bytes().all(good) || host.contains("//") {

@@ -5,10 +5,13 @@
 //! Nothing here opens sockets or the store; it runs the commands that secrets come from.
 
 mod address;
+mod admin;
 mod check;
+pub mod edit;
 mod egress;
 mod interpolate;
 mod observing;
+mod plugins;
 mod raw;
 mod secret;
 mod transformation;
@@ -19,8 +22,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use address::AddressRange;
+pub use admin::{AccessToken, AdminConfig, Role};
 pub use egress::{Egress, Proxy, ProxyUrl};
 pub use observing::{AlertConfig, AlertLimits, AlertUrl, TelemetryConfig};
+pub use plugins::{PluginRules, Unsigned, Watch};
 use secret::Commands;
 pub use secret::SecretSources;
 
@@ -40,12 +45,14 @@ pub struct Config {
     pub ingest_tls: Option<TlsFiles>,
     /// Where the operator's interface listens; loopback by default.
     pub admin_address: SocketAddr,
-    /// Whether `/metrics` answers without the admin token.
-    pub metrics_open: bool,
+    /// Who may reach it, and how.
+    pub admin: AdminConfig,
     /// Where the store, the compiled plugins and the admin token are.
     pub data_directory: PathBuf,
     /// Where plugins are dropped.
     pub plugin_directory: PathBuf,
+    /// How plugins are taken, kept and watched.
+    pub plugins: PluginRules,
     /// Bounds on what comes in.
     pub ingest: IngestLimits,
     /// Bounds on what is kept.
@@ -373,6 +380,8 @@ impl Config {
             Some("data.directory")
         } else if self.plugin_directory != next.plugin_directory {
             Some("plugins.directory")
+        } else if self.plugins != next.plugins {
+            Some("plugins")
         } else if self.queue != next.queue {
             Some("queue")
         } else if self.guests != next.guests {
@@ -383,8 +392,10 @@ impl Config {
             Some("deduplication")
         } else if self.dead_letters != next.dead_letters {
             Some("dead_letters")
-        } else if self.metrics_open != next.metrics_open {
+        } else if self.admin.metrics_open != next.admin.metrics_open {
             Some("admin.metrics_open")
+        } else if self.admin.tls != next.admin.tls {
+            Some("admin.tls")
         } else if self.alerts != next.alerts {
             Some("alerts")
         } else if self.telemetry != next.telemetry {
@@ -413,7 +424,7 @@ fn key_at(text: &str, offset: usize) -> Option<&str> {
 }
 
 /// The line, from 1, of a byte offset.
-fn line_at(text: &str, offset: usize) -> usize {
+pub(crate) fn line_at(text: &str, offset: usize) -> usize {
     1 + text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count()
 }
 

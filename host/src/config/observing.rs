@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn what_the_daemon_tells_of_itself_is_off_until_it_is_configured() {
         let config = parse("").unwrap();
-        assert!(config.alerts.is_none() && config.telemetry.is_none() && !config.metrics_open);
+        assert!(config.alerts.is_none() && config.telemetry.is_none() && !config.admin.metrics_open);
     }
 
     #[test]

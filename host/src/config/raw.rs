@@ -3,7 +3,9 @@
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::admin::RawAdmin;
 use super::observing::{RawAlerts, RawTelemetry};
+use super::plugins::RawPlugins;
 use super::{Validation, ViolationAction};
 use crate::plugin::manifest::Order;
 use crate::transformation::{Class, ConsentRequirement, ConsentSource};
@@ -18,7 +20,7 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub admin: RawAdmin,
     pub data: RawDirectory,
-    pub plugins: RawDirectory,
+    pub plugins: RawPlugins,
     #[serde(default)]
     pub ingest: RawIngest,
     #[serde(default)]
@@ -44,13 +46,6 @@ pub(super) struct RawListen {
     pub ingest: Option<Text>,
     pub admin: Option<Text>,
     pub tls: Option<Spanned<RawTls>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawAdmin {
-    #[serde(default)]
-    pub metrics_open: bool,
 }
 
 #[derive(Deserialize)]

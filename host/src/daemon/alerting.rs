@@ -7,6 +7,8 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::Daemon;
+use super::plugins::Plugins;
+use super::record::StepKind;
 use crate::alerts::outbox::{Outbox, Tried};
 use crate::alerts::watch::{Seen, SeenDestination, Watcher};
 use crate::config::AlertConfig;
@@ -46,14 +48,14 @@ async fn run(daemon: &Daemon, config: &AlertConfig) {
         }
         let next_ms = watcher.next_look_ms().into_iter().chain(outbox.due_ms()).min();
         tokio::select! {
-            () = daemon.pulse.notified() => tokio::time::sleep(LOOK_AFTER).await,
+            () = daemon.alert_pulse.notified() => tokio::time::sleep(LOOK_AFTER).await,
             () = until(next_ms, (daemon.now)()) => {}
         }
     }
 }
 
 /// Waits until a time in milliseconds since 1970, or for ever.
-async fn until(at_ms: Option<u64>, now_ms: u64) {
+pub(super) async fn until(at_ms: Option<u64>, now_ms: u64) {
     match at_ms {
         Some(at_ms) => tokio::time::sleep(Duration::from_millis(at_ms.saturating_sub(now_ms).max(1))).await,
         None => std::future::pending().await,
@@ -88,11 +90,11 @@ async fn send(client: &Client, config: &AlertConfig, outbox: &Outbox) -> Tried {
 impl Daemon {
     /// What alerts are about.
     async fn seen(&self) -> Seen {
-        let (runtimes, refused) = {
+        let (runtimes, refused, rolled_back) = {
             let changing = self.changing.read().await;
             let refused = changing.plugins.refused();
             let refused = refused.map(|(path, why)| (path.display().to_string(), why.to_string())).collect();
-            (changing.destinations.statuses(), refused)
+            (changing.destinations.statuses(), refused, rolled_back(&changing.plugins))
         };
         let statuses = self.store.destinations().await.ok();
         let destinations = statuses.map(|statuses| {
@@ -109,6 +111,14 @@ impl Daemon {
             disk_short_bytes: store.disk_free_bytes.filter(|free_bytes| *free_bytes < store.disk_reserve_bytes),
             poisoned: store.poisoned,
             refused,
+            rolled_back,
         }
     }
+}
+
+/// Plugins of which a revision was rolled back by itself, and nothing happened since; and why.
+fn rolled_back(plugins: &Plugins) -> Vec<(String, String)> {
+    let last = plugins.records().filter_map(|record| Some((record, record.history.last()?)));
+    let by_itself = last.filter(|(_, step)| step.step == StepKind::RolledBackByItself);
+    by_itself.map(|(record, step)| (record.plugin.clone(), step.detail.clone())).collect()
 }

@@ -9,7 +9,7 @@ use crate::plugin::handles::HandleKey;
 use crate::plugin::host::PluginHost;
 
 use super::destinations::guest;
-use super::plugins::Plugins;
+use super::plugins::{Chosen, as_active};
 use super::run::plugin_limits;
 
 /// What was found.
@@ -29,16 +29,13 @@ pub fn check(config: &Config) -> anyhow::Result<Report> {
 
 async fn report(config: &Config) -> anyhow::Result<Report> {
     let host = Arc::new(PluginHost::new(plugin_limits(config), None)?);
-    let mut plugins = Plugins::new(host.clone(), &config.plugin_directory);
-    for (_, revision) in plugins.look().await {
-        plugins.activate(revision);
-    }
+    let plugins = as_active(&host, config).await?;
     let refused = plugins.refused().map(|(path, why)| format!("{}: the plugin is refused: {why}", path.display()));
     let meters = Meters::default();
     let mut report = Report { mistakes: refused.collect(), ..Report::default() };
     for (_, destination) in config.destinations() {
         let place = format!("{}:{}: destination `{}`", config.path.display(), destination.line, destination.id);
-        let Some(revision) = plugins.get(&destination.plugin) else {
+        let Some(Chosen { stable: revision, .. }) = plugins.get(&destination.plugin) else {
             let known = plugins.ids().join(", ");
             let directory = config.plugin_directory.display();
             report.warnings.push(format!(
@@ -47,9 +44,7 @@ async fn report(config: &Config) -> anyhow::Result<Report> {
             ));
             continue;
         };
-        if let Err(error) =
-            guest(&host, revision, destination, &HandleKey::fixed(), meters.guest(&destination.id, &destination.plugin))
-        {
+        if let Err(error) = guest(&host, revision, destination, &HandleKey::fixed(), &meters) {
             report.mistakes.push(format!("{place}: {error:#}"));
         }
         for host in missing_grants(destination, revision.manifest()) {

@@ -8,12 +8,13 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::plugins::noted;
 use crate::config::{Config, Destination};
 use crate::event::Event;
 use crate::plugin::handles::HandleKey;
 use crate::plugin::host::PluginHost;
 use crate::plugin::manifest::read_manifest;
-use crate::plugin::plan::{Fate, Request};
+use crate::plugin::plan::{Auth, Fate, Request};
 use crate::plugin::revision::Revision;
 use crate::queue::{DestinationId, PipelineId};
 use crate::transformation::Routing;
@@ -92,7 +93,20 @@ impl Planner {
                 revisions.insert(manifest.id, Arc::new(revision));
             }
         }
+        // What was rolled back is not what runs.
+        for revision in noted(&host, new)?.into_iter().filter(|each| needed.contains(each.manifest().id.as_str())) {
+            revisions.insert(revision.manifest().id.clone(), revision);
+        }
         Ok(Planner { host, revisions })
+    }
+
+    /// What an event comes to in a destination: requests with handles in place of secrets, or why there are
+    /// none.
+    pub fn outcome(&self, destination: &Arc<Destination>, event: &Event) -> Value {
+        match self.ready(destination) {
+            Ok(ready) => ready.outcome(event),
+            Err(error) => json!({"dead": format!("{error:#}")}),
+        }
     }
 
     /// The kinds that a plugin can do something with, by name; None: the plugin is not there.
@@ -215,5 +229,17 @@ fn shown(request: &Request) -> Value {
         request.headers.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
     let body = serde_json::from_slice(&request.body)
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&request.body).into_owned()));
-    json!({"method": request.method, "url": request.url, "headers": headers, "body": body})
+    let auth: Vec<String> = request.auth.iter().map(way_of).collect();
+    json!({"method": request.method, "url": request.url, "headers": headers, "auth": auth, "body": body})
+}
+
+/// How a request is authenticated, without the secret.
+fn way_of(auth: &Auth) -> String {
+    match auth {
+        Auth::Bearer(_) => "bearer".to_string(),
+        Auth::Basic(..) => "basic".to_string(),
+        Auth::Header(name, _) => format!("header {name}"),
+        Auth::Query(name, _) => format!("query {name}"),
+        Auth::Named(scheme) => scheme.split(':').next().unwrap_or_default().to_string(),
+    }
 }

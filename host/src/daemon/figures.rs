@@ -4,14 +4,20 @@ use serde_json::{Value, json};
 
 use super::Daemon;
 use crate::meter::Meters;
-use crate::metrics::{DestinationSnapshot, Process, Snapshot, render};
+use crate::metrics::{DestinationSnapshot, PluginSnapshot, Process, Snapshot, render};
 
 impl Daemon {
     /// The page of `/metrics`. A store that failed is said to have; its destinations are left out.
     pub async fn metrics(&self) -> String {
-        let (mut runtimes, meters) = {
+        let (mut runtimes, meters, plugins) = {
             let changing = self.changing.read().await;
-            (changing.destinations.statuses(), changing.destinations.meters())
+            let plugins = changing.plugins.records().map(|record| PluginSnapshot {
+                plugin: record.plugin.clone(),
+                rollbacks: record.rollbacks,
+                is_on_trial: record.trial.is_some(),
+                is_held: record.held.is_some(),
+            });
+            (changing.destinations.statuses(), changing.destinations.meters(), plugins.collect())
         };
         let statuses = self.store.destinations().await.unwrap_or_default();
         let destinations = statuses.into_iter().filter_map(|status| {
@@ -26,6 +32,7 @@ impl Daemon {
             store: self.store.status(),
             sources: self.gate.counters(),
             guests: meters.guests(),
+            plugins,
             process: Process::now(self.started_ms),
         };
         // Hundreds of destinations take some milliseconds: not on a thread that moves events.
@@ -41,7 +48,8 @@ pub(super) fn guests(meters: &Meters) -> Value {
         json!({
             "plugin": guest.plugin, "destination": guest.destination.0, "cpu_seconds": guest.cpu_seconds,
             "plan_calls": guest.plan_calls, "judge_calls": guest.judge_calls, "instances": guest.instances,
-            "memory_peak_bytes": guest.memory_peak_bytes, "faults": faults,
+            "memory_peak_bytes": guest.memory_peak_bytes, "bytes_in": guest.bytes_in, "bytes_out": guest.bytes_out,
+            "faults": faults,
         })
     };
     meters.guests().into_iter().map(shown).collect()

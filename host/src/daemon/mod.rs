@@ -6,50 +6,79 @@
 
 mod alerting;
 mod check;
+pub mod comparison;
+mod config_history;
+mod configured;
+mod configuring;
 mod destinations;
 pub mod difference;
 mod figures;
+mod kept_settings;
 mod listeners;
 mod plugins;
+mod recall;
+mod record;
 mod reload;
 mod replay;
 mod restart;
+mod rollback;
+mod rollout;
 mod run;
 mod secrets;
+mod settings_view;
+mod shadow;
+pub mod trends;
+mod watching;
 
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
 use tokio::sync::{Notify, RwLock};
 
 pub use check::{Report, check};
+pub use config_history::{Saved, write_whole};
+pub use configured::Configured;
+pub use configuring::{Change, ConfigureError, Standing, etag_of};
 pub use replay::{Replaying, Steps};
+pub use rollout::Install;
 pub use run::run;
+pub use settings_view::is_secret;
+pub use shadow::COMPARED_EVENTS_MAX;
 
-use crate::admin::Token;
+use crate::admin::{Access, AuditLog, Replays};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::delivery::guest::Guests;
 use crate::delivery::live::Live;
 use crate::ingest::Gate;
+use crate::plugin::shelf::Shelf;
 use crate::queue::{DestinationId, EventStore, StoreError};
 use destinations::Destinations;
 use plugins::Plugins;
 
 /// A running daemon.
 pub struct Daemon {
-    /// Credential of the admin interface.
-    pub token: Token,
+    /// Who may use the admin interface.
+    pub access: Access,
+    /// Who changed what.
+    pub audit: AuditLog,
+    /// Replays that the console began.
+    pub replays: Replays,
     /// What ingest requests share.
     pub gate: Arc<Gate>,
     /// The durable store.
     pub store: Arc<dyn EventStore>,
     /// Who watches.
     pub live: Live,
-    /// Whether `/metrics` answers without the token.
-    pub metrics_open: bool,
-    /// Rung when alerts may have something to say.
+    /// Rung when something happened: alerts may have something to say, and figures may have changed.
     pulse: Arc<Notify>,
-    now: Clock,
+    /// The same, for who looks at alerts.
+    alert_pulse: Notify,
+    /// The same, for who takes samples.
+    trend_pulse: Notify,
+    /// How the figures went.
+    pub trends: Mutex<trends::Trends>,
+    /// Milliseconds since 1970.
+    pub now: Clock,
     /// When it started: milliseconds since 1970.
     started_ms: u64,
     /// One change at a time: of the configuration, or of a plugin.
@@ -58,6 +87,17 @@ pub struct Daemon {
     config_changed: Notify,
     /// Why the last change was refused, if it was.
     refused: Mutex<Option<String>>,
+    /// The revisions that are kept.
+    shelf: Arc<Shelf>,
+    shelf_directory: std::path::PathBuf,
+    /// Plans what is compared.
+    guests: Guests,
+    /// A trial began or ended.
+    trials_changed: Notify,
+    /// The configurations that were in effect.
+    config_history: Mutex<config_history::ConfigHistory>,
+    /// Makes the marks that stand for secrets, other ones after each start.
+    mark_key: [u8; 32],
     /// Destinations that a replay from the queue is making deliveries for.
     backfilling: replay::Backfilling,
 }
@@ -130,25 +170,5 @@ impl Daemon {
         let known = self.store.pause(destination, paused).await?;
         changing.destinations.pause(destination, paused);
         Ok(known)
-    }
-
-    /// Checks a plugin's file, activates it for every destination that uses it, and puts it into the
-    /// plugin directory. On an error nothing has changed.
-    pub async fn install_plugin(&self, bytes: Bytes) -> anyhow::Result<serde_json::Value> {
-        let mut changing = self.changing.write().await;
-        let changing = &mut *changing;
-        let revision = changing.plugins.load(bytes.clone()).await?;
-        let ready = changing.destinations.ready_with(&changing.config, &changing.plugins, &revision).await?;
-        changing.plugins.keep_file(&revision, &bytes)?;
-        let answer = serde_json::json!({
-            "success": true,
-            "plugin": revision.manifest().id,
-            "version": revision.manifest().version,
-            "revision": revision.digest(),
-            "destinations": ready.iter().map(|active| active.destination.id.0.clone()).collect::<Vec<_>>(),
-        });
-        changing.plugins.activate(revision);
-        changing.destinations.activate(ready);
-        Ok(answer)
     }
 }

@@ -18,12 +18,13 @@ impl Daemon {
     pub async fn reload_config(&self, path: &Path) {
         let mut changing = self.changing.write().await;
         let result = match read(path).await {
-            Ok(next) if next == changing.config => Ok(false),
-            Ok(next) => self.take_up(&mut changing, next).await.map(|()| true),
+            Ok((next, text)) if next == changing.config => Ok((false, text)),
+            Ok((next, text)) => self.take_up(&mut changing, next).await.map(|()| (true, text)),
             Err(error) => Err(error.into()),
         };
         let refused = match result {
-            Ok(changed) => {
+            Ok((changed, text)) => {
+                self.note_configuration(&text, FILE, "edited in the file");
                 if changed {
                     tracing::info!(file = %path.display(), "the changed configuration is in effect");
                 }
@@ -39,7 +40,7 @@ impl Daemon {
         self.pulse.notify_one();
     }
 
-    async fn take_up(&self, changing: &mut Changing, next: Config) -> anyhow::Result<()> {
+    pub(super) async fn take_up(&self, changing: &mut Changing, next: Config) -> anyhow::Result<()> {
         if let Some(key) = changing.config.needs_restart(&next) {
             anyhow::bail!("`{key}` takes effect only at a start: restart the daemon, or take that change back");
         }
@@ -52,9 +53,9 @@ impl Daemon {
             if is_same {
                 continue;
             }
-            let revision = changing.plugins.get(&destination.plugin);
+            let chosen = changing.plugins.get(&destination.plugin);
             let place = || format!("{}:{}", next.path.display(), destination.line);
-            let active = changing.destinations.ready(destination, revision).await.with_context(place)?;
+            let active = changing.destinations.ready(destination, chosen).await.with_context(place)?;
             match old.contains_key(&destination.id) {
                 true => changed.push(active),
                 false => started.push((pipeline.clone(), active)),
@@ -75,38 +76,27 @@ impl Daemon {
                 self.store.remove(id).await.with_context(|| format!("destination `{id}` cannot be removed"))?;
             tracing::warn!(destination = %id, expired, "the destination was removed; what it had not delivered expired");
         }
+        self.access.set_config(next.admin.clone());
         changing.config = next;
         self.config_changed.notify_one();
-        Ok(())
-    }
-
-    /// Looks for new and changed plugin files and activates those that are good.
-    pub async fn reload_plugins(&self) {
-        let mut changing = self.changing.write().await;
-        let changing = &mut *changing;
-        for (path, revision) in changing.plugins.look().await {
-            match changing.destinations.ready_with(&changing.config, &changing.plugins, &revision).await {
-                Ok(ready) => {
-                    let manifest = revision.manifest();
-                    tracing::info!(plugin = %manifest.id, version = %manifest.version, revision = revision.short_digest(),
-                        destinations = ready.len(), "the plugin is active");
-                    changing.plugins.activate(revision.clone());
-                    changing.destinations.activate(ready);
-                }
-                Err(error) => changing.plugins.refuse(&path, &error),
-            }
-        }
-        self.pulse.notify_one();
+        self.note_settings(changing).await
     }
 }
 
-/// Reads the file aside: it may name commands, which take their time.
-async fn read(path: &Path) -> Result<Config, ConfigError> {
+/// Who changed what was changed in the file itself.
+pub(super) const FILE: &str = "the file";
+
+/// Reads the file aside, with its text: it may name commands, which take their time.
+async fn read(path: &Path) -> Result<(Config, String), ConfigError> {
     let own = path.to_path_buf();
-    let load = move || Config::load(&own, &|name| std::env::var(name).ok());
-    tokio::task::spawn_blocking(load).await.unwrap_or_else(|error| {
-        Err(ConfigError::Unreadable { path: path.display().to_string(), cause: error.to_string() })
-    })
+    let unreadable = |cause: String| ConfigError::Unreadable { path: path.display().to_string(), cause };
+    let load = move || {
+        let text = std::fs::read_to_string(&own).map_err(|error| error.to_string())?;
+        Ok((Config::parse(&text, &own, &|name| std::env::var(name).ok()), text))
+    };
+    let (config, text) =
+        tokio::task::spawn_blocking(load).await.unwrap_or_else(|error| Err(error.to_string())).map_err(unreadable)?;
+    Ok((config?, text))
 }
 
 /// Whether a destination stayed as it was; its line in the file may have moved.

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
+use futures_util::future::join_all;
+use sha2::Digest;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,12 +17,15 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::alerting;
+use super::config_history::ConfigHistory;
 use super::destinations::Destinations;
 use super::listeners::Listeners;
 use super::plugins::Plugins;
+use super::recall::{begin_with_inbox, recall_plugins};
+use super::reload::FILE;
 use super::restart::try_successor;
-use super::{Changing, Daemon};
-use crate::admin::{self, Token};
+use super::{Changing, Daemon, watching};
+use crate::admin::{self, Access, AuditLog, Token};
 use crate::clock;
 use crate::config::Config;
 use crate::config::watch::Watch;
@@ -32,6 +37,7 @@ use crate::http::{self, ServeLimits};
 use crate::ingest::{self, Gate};
 use crate::plugin::handles::HandleKey;
 use crate::plugin::host::{Limits, PluginHost};
+use crate::plugin::shelf::Shelf;
 use crate::queue::{EventStore, RedbStore, STORE_FILE, StoreOptions};
 use crate::telemetry::{self, Exporting};
 use crate::tls::Certificate;
@@ -39,6 +45,12 @@ use crate::tls::Certificate;
 /// Changes of files are taken up when nothing more has changed for so long, so that a file that is
 /// being copied is not read half.
 pub(super) const QUIET: Duration = Duration::from_millis(50);
+
+/// Destinations that are made ready at the same time, each with a trial `configure` in the sandbox.
+const READY_AT_ONCE: usize = 16;
+
+/// Where the kept revisions are, in the data directory.
+pub(super) const SHELF_DIRECTORY: &str = "revisions";
 
 /// Admin connections at a time.
 const ADMIN_CONNECTIONS_MAX: usize = 256;
@@ -113,13 +125,22 @@ async fn run_until_stopped(config: Config, listeners: &Listeners) -> anyhow::Res
     std::fs::create_dir_all(&config.plugin_directory)
         .with_context(|| format!("{} cannot be made", config.plugin_directory.display()))?;
     let certificate = config.ingest_tls.as_ref().map(Certificate::load).transpose().context("listen.tls")?;
+    let admin_certificate = config.admin.tls.as_ref().map(Certificate::load).transpose().context("admin.tls")?;
     let config_path = config.path.clone();
     let daemon = start(config).await?;
     let (stop, stopped) = watch::channel(false);
     let (ingest, admin) = listeners.to_async()?;
-    let servers = tokio::spawn(serve(daemon.clone(), ingest, certificate.clone(), admin, stopped.clone()));
-    let watching = tokio::spawn(watch_files(daemon.clone(), certificate, stopped.clone()));
-    let alerting = tokio::spawn(alerting::run_if_configured(daemon.clone(), stopped));
+    let servers = tokio::spawn(serve(
+        daemon.clone(),
+        (ingest, certificate.clone()),
+        (admin, admin_certificate.clone()),
+        stopped.clone(),
+    ));
+    let watching = tokio::spawn(watch_files(daemon.clone(), [certificate, admin_certificate], stopped.clone()));
+    let trials = tokio::spawn(watching::run(daemon.clone(), stopped.clone()));
+    let alerting = tokio::spawn(alerting::run_if_configured(daemon.clone(), stopped.clone()));
+    let sampling = tokio::spawn(super::trends::run(daemon.clone(), stopped.clone()));
+    let relaying = tokio::spawn(relay_pulse(daemon.clone(), stopped));
     let end = tokio::select! {
         _ = terminate.recv() => { tracing::info!("SIGTERM: stopping"); End::Stopped }
         _ = interrupt.recv() => { tracing::info!("interrupted: stopping"); End::Stopped }
@@ -129,7 +150,10 @@ async fn run_until_stopped(config: Config, listeners: &Listeners) -> anyhow::Res
     stop.send_replace(true);
     servers.await?;
     watching.await?;
+    trials.await?;
     alerting.await?;
+    sampling.await?;
+    relaying.await?;
     daemon.changing.write().await.destinations.stop_all().await;
     daemon.store.close().await?;
     tracing::info!("stopped");
@@ -178,30 +202,40 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
     let store_path = config.data_directory.join(STORE_FILE);
     let store: Arc<dyn EventStore> =
         Arc::new(tokio::task::spawn_blocking(move || RedbStore::open(&store_path, options)).await??);
-    let token = Token::read_or_make(&config.data_directory)?;
+    let (token, was_made) = Token::read_or_make(&config.data_directory)?;
+    if was_made {
+        let scheme = if config.admin.tls.is_some() { "https" } else { "http" };
+        println!(
+            "Sign in at {scheme}://{}/ with this token, which is not shown again:\n{}",
+            config.admin_address,
+            token.reveal()
+        );
+    }
+    let access = Access::new(token, config.admin.clone());
+    let audit = AuditLog::open(&config.data_directory).context("the audit log cannot be opened")?;
+    let mut config_history =
+        ConfigHistory::open(&config.data_directory).context("the history of the configuration cannot be opened")?;
+    match std::fs::read_to_string(&config.path) {
+        Ok(text) => drop(config_history.note(&text, now(), FILE, "in effect at a start")?),
+        Err(error) => tracing::warn!(%error, "the configuration is not kept for its history"),
+    }
     let handle_key = HandleKey::read_or_make(&config.data_directory)?;
     let host = Arc::new(PluginHost::new(plugin_limits(&config), Some(&config.data_directory.join("compiled")))?);
     let guests = Guests::start(config.guests.workers)?;
     let live = Live::new();
     let gate = Arc::new(Gate::new(store.clone(), &config, live.clone(), now.clone()));
-    let mut plugins = Plugins::new(host.clone(), &config.plugin_directory);
-    for (_, revision) in plugins.look().await {
-        tracing::info!(plugin = %revision.manifest().id, version = %revision.manifest().version,
-            revision = revision.short_digest(), "the plugin is active");
-        plugins.activate(revision);
+    let shelf_directory = config.data_directory.join(SHELF_DIRECTORY);
+    let shelf = Arc::new(Shelf::open(host.clone(), &shelf_directory)?);
+    let mut plugins = Plugins::new(host.clone(), &config.plugin_directory, &config.plugins);
+    recall_plugins(&mut plugins, &store, &shelf).await?;
+    begin_with_inbox(&mut plugins, &store, &shelf, now()).await?;
+    plugins.note_active(&shelf_directory);
+    let shared = Shared { guests: guests.clone(), now: now.clone(), live: live.clone(), speed: 1 };
+    let mut destinations = Destinations::new(shared, host, shelf.clone(), handle_key);
+    for record in plugins.records() {
+        destinations.replace_settings(record.replaced.keys().cloned(), &record.replaced);
     }
-    let shared = Shared { guests, now: now.clone(), live: live.clone(), speed: 1 };
-    let mut destinations = Destinations::new(shared, host, handle_key);
-    for (pipeline, destination) in config.destinations() {
-        let active = destinations
-            .ready_or_waiting(destination, plugins.get(&destination.plugin))
-            .await
-            .with_context(|| format!("{}:{}", config.path.display(), destination.line))?;
-        if let Some(trouble) = &active.trouble {
-            tracing::warn!(destination = %destination.id, "{trouble}; its events wait for a plugin that works");
-        }
-        destinations.start(&store, pipeline, active, config.drain_grace_ms).await?;
-    }
+    start_destinations(&mut destinations, &plugins, &config, &store).await?;
     forget_removed(&config, &store).await?;
     tracing::info!(
         ingest = %config.ingest_address, admin = %config.admin_address,
@@ -209,19 +243,64 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
         data = %config.data_directory.display(), "ready"
     );
     Ok(Arc::new(Daemon {
-        token,
+        access,
+        audit,
+        replays: admin::Replays::default(),
         gate,
         store,
         live,
-        metrics_open: config.metrics_open,
         pulse,
+        alert_pulse: tokio::sync::Notify::new(),
+        trend_pulse: tokio::sync::Notify::new(),
+        trends: Mutex::default(),
+        config_history: Mutex::new(config_history),
+        mark_key: sha2::Sha256::digest(crate::admin::random_hex()).into(),
         started_ms: now(),
         now,
         changing: RwLock::new(Changing { config, plugins, destinations }),
         config_changed: tokio::sync::Notify::new(),
         refused: Mutex::new(None),
+        shelf,
+        shelf_directory,
+        guests,
+        trials_changed: tokio::sync::Notify::new(),
         backfilling: Arc::default(),
     }))
+}
+
+/// Starts all destinations, some of them made ready at a time.
+async fn start_destinations(
+    destinations: &mut Destinations,
+    plugins: &Plugins,
+    config: &Config,
+    store: &Arc<dyn EventStore>,
+) -> anyhow::Result<()> {
+    let all: Vec<_> = config.destinations().collect();
+    for some in all.chunks(READY_AT_ONCE) {
+        let ready = some.iter().map(|(_, each)| destinations.ready_or_waiting(each, plugins.get(&each.plugin)));
+        let ready = join_all(ready).await;
+        for ((pipeline, destination), active) in some.iter().zip(ready) {
+            let active = active.with_context(|| format!("{}:{}", config.path.display(), destination.line))?;
+            if let Some(trouble) = &active.trouble {
+                tracing::warn!(destination = %destination.id, "{trouble}; its events wait for a plugin that works");
+            }
+            destinations.start(store, pipeline, active, config.drain_grace_ms).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Passes the pulse on to all who wait for one: alerts and samples.
+async fn relay_pulse(daemon: Arc<Daemon>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = daemon.pulse.notified() => {
+                daemon.alert_pulse.notify_one();
+                daemon.trend_pulse.notify_one();
+            }
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        }
+    }
 }
 
 /// Destinations that the store knows and the configuration no longer has would hold events for ever.
@@ -238,9 +317,8 @@ async fn forget_removed(config: &Config, store: &Arc<dyn EventStore>) -> anyhow:
 
 async fn serve(
     daemon: Arc<Daemon>,
-    ingest: TcpListener,
-    certificate: Option<Certificate>,
-    admin: TcpListener,
+    (ingest, certificate): (TcpListener, Option<Certificate>),
+    (admin, admin_certificate): (TcpListener, Option<Certificate>),
     stopped: watch::Receiver<bool>,
 ) {
     let limits = &daemon.gate.limits;
@@ -258,16 +336,20 @@ async fn serve(
             }
         }
     };
-    let admin_handler = move |request, _| admin::handle(daemon.clone(), request);
+    let admin_handler = move |request, peer: std::net::SocketAddr| admin::handle(daemon.clone(), request, peer.ip());
     tokio::join!(
         http::serve(ingest, certificate, ingest_limits, ingest_handler, stopped.clone()),
-        http::serve(admin, None, admin_limits, admin_handler, stopped),
+        http::serve(admin, admin_certificate, admin_limits, admin_handler, stopped),
     );
 }
 
 /// Takes up changes of the configuration file, of the plugin directory and of the certificate until
 /// the daemon stops.
-async fn watch_files(daemon: Arc<Daemon>, certificate: Option<Certificate>, mut stopped: watch::Receiver<bool>) {
+async fn watch_files(
+    daemon: Arc<Daemon>,
+    [certificate, admin_certificate]: [Option<Certificate>; 2],
+    mut stopped: watch::Receiver<bool>,
+) {
     let (config_path, plugin_directory) = {
         let changing = daemon.changing.read().await;
         (changing.config.path.clone(), changing.config.plugin_directory.clone())
@@ -279,6 +361,7 @@ async fn watch_files(daemon: Arc<Daemon>, certificate: Option<Certificate>, mut 
         () = each_change(plugin_directory, is_plugin, || daemon.reload_plugins()) => {}
         () = super::secrets::watch_secrets(&daemon, &config_path) => {}
         () = watch_certificate(certificate) => {}
+        () = watch_certificate(admin_certificate) => {}
         _ = stopped.wait_for(|stopped| *stopped) => {}
     }
 }

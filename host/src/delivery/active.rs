@@ -4,8 +4,11 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+
+use super::trial::Trial;
 use crate::config::Destination;
-use crate::meter::GuestMeter;
+use crate::meter::{GuestMeter, RevisionMeter};
 use crate::plugin::handles::Handles;
 use crate::plugin::manifest::{Manifest, Order};
 use crate::plugin::revision::Revision;
@@ -26,7 +29,15 @@ pub struct Active {
     pub client: Client,
     /// Whether nothing is delivered until it is resumed.
     pub paused: bool,
+    /// A new revision that takes over, or may.
+    pub trial: Option<Arc<Trial>>,
+    /// Finds the destination with another revision that is kept, by its digest: for requests that it
+    /// planned.
+    pub kept: Option<FindKept>,
 }
+
+/// See [`Active::kept`].
+pub type FindKept = Arc<dyn Fn(String) -> BoxFuture<'static, Option<Arc<Active>>> + Send + Sync>;
 
 /// A revision with the settings it is called with.
 #[derive(Clone)]
@@ -39,6 +50,8 @@ pub struct ActiveGuest {
     pub handles: Arc<Handles>,
     /// Counts its calls.
     pub meter: Arc<GuestMeter>,
+    /// Counts what comes of the events that it plans.
+    pub counts: Arc<RevisionMeter>,
 }
 
 impl Active {
@@ -56,12 +69,29 @@ impl Active {
             Ok(guest) => (Some(guest), None),
             Err(trouble) => (None, Some(trouble)),
         };
-        Active { paused: destination.paused, destination, guest, trouble, client }
+        Active { paused: destination.paused, destination, guest, trouble, client, trial: None, kept: None }
     }
 
     /// The same, paused by the operator or not; what the configuration pauses stays so.
     pub fn paused_by_operator(&self, paused: bool) -> Active {
         Active { paused: paused || self.destination.paused, ..self.clone() }
+    }
+
+    /// The guest that plans most: the one on trial when all users go there.
+    pub fn planning(&self) -> Option<&ActiveGuest> {
+        let trial = self.trial.as_ref().filter(|trial| trial.takes_all());
+        trial.map_or(self.guest.as_ref(), |trial| trial.new.guest.as_ref())
+    }
+
+    /// The same destination with the revision of that digest, while it is kept.
+    pub async fn with_revision(self: &Arc<Active>, digest: &str) -> Option<Arc<Active>> {
+        let is_it =
+            |active: &&Arc<Active>| active.guest.as_ref().is_some_and(|guest| guest.revision.digest() == digest);
+        let on_trial = self.trial.as_ref().map(|trial| &trial.new);
+        match [Some(self), on_trial].into_iter().flatten().find(is_it) {
+            Some(active) => Some(active.clone()),
+            None => self.kept.as_ref()?(digest.to_string()).await,
+        }
     }
 
     /// Who paused it.

@@ -19,7 +19,7 @@ use super::no_token;
 use super::payload::{Payload, StoredPlan, StoredSend};
 use super::quotas::Quotas;
 use super::retry::{self, Next, Tries};
-use super::story::shown;
+use super::story::{moved, shown};
 use super::verdict::{self, Reading};
 use crate::plugin::manifest::Order;
 use crate::plugin::plan::{Judgement, Request, Response, Verdict};
@@ -36,6 +36,7 @@ const SPLIT_REQUESTS_MIN: u32 = 64;
 const STEPS_MAX: u8 = 4;
 
 /// What the attempts of one destination share.
+#[derive(Clone)]
 pub struct Attempts {
     /// The destination as it was when the batch began.
     pub active: Arc<Active>,
@@ -111,6 +112,28 @@ impl Health {
 }
 
 impl Attempts {
+    /// The same with the revision that planned a stored request, as long as it is kept: its judge knows
+    /// the answers.
+    pub async fn with_revision(self: Arc<Attempts>, digest: &str) -> Arc<Attempts> {
+        if digest.is_empty() || digest == self.guest.revision.digest() {
+            return self;
+        }
+        let found = self.active.with_revision(digest).await;
+        match found.and_then(|active| Some((active.guest.clone()?, active))) {
+            Some((guest, active)) => Arc::new(Attempts { guest, active, ..(*self).clone() }),
+            None => self,
+        }
+    }
+
+    /// The same with the revision that plans what is planned anew.
+    pub fn planning(self: Arc<Attempts>) -> Arc<Attempts> {
+        let trial = self.active.trial.as_ref().filter(|trial| trial.takes_all());
+        match trial.and_then(|trial| Some((trial.new.clone(), trial.new.guest.clone()?))) {
+            Some((active, guest)) => Arc::new(Attempts { guest, active, ..(*self).clone() }),
+            None => self,
+        }
+    }
+
     /// Sends one request and halves it where it must be.
     pub async fn carry_out(&self, deliveries: &[Delivery], work: Work) -> (End, Health) {
         let mut budget = SPLIT_REQUESTS_MIN + work.request.covers.len() as u32 / 2;
@@ -261,6 +284,7 @@ impl Attempts {
             Err(fault) => {
                 tracing::warn!(destination = %self.active.destination.id, plugin = %self.active.destination.plugin, %fault,
                     "the judge failed: the host's default holds for this answer");
+                self.count_fault(&fault);
                 (Judgement::default(), fault.is_exhaustion())
             }
         }
@@ -282,9 +306,7 @@ impl Attempts {
                 Reading::Retry => Verdict::RetryAfterMs(None),
                 Reading::AuthExpired => Verdict::AuthExpired,
                 Reading::Moved => {
-                    let location = retry::header(&answer.headers, "location").unwrap_or("another place");
-                    let why = format!("the vendor answered {} and names {location}: check the address", answer.status);
-                    health.pause.get_or_insert(Pause::UntilOneWorks(self.without_secrets(why)));
+                    health.pause.get_or_insert_with(|| Pause::UntilOneWorks(self.without_secrets(moved(answer))));
                     Verdict::RetryAfterMs(None)
                 }
                 Reading::Split | Reading::Refused => Verdict::Reject(shown(answer)),
@@ -292,6 +314,7 @@ impl Attempts {
             match verdict {
                 Verdict::Delivered => {
                     self.active.client.worked(answer);
+                    self.guest.counts.delivered(1);
                     sorted.parts.push((at, Outcome::Delivered));
                 }
                 Verdict::Warned(warning) => {
@@ -303,6 +326,7 @@ impl Attempts {
                     sorted.parts.push((at, Outcome::Filtered { reason: format!("plugin: {reason}") }));
                 }
                 Verdict::Reject(reason) => {
+                    self.guest.counts.rejected(1);
                     sorted.parts.push((at, Outcome::Dead(self.death("vendor_refused", reason, work, Some(answer)))));
                 }
                 Verdict::RetryAfterMs(wait_ms) => sorted.again.entry(wait_ms).or_default().push(at),
@@ -401,6 +425,7 @@ impl Attempts {
         answer: Option<&Answer>,
     ) -> End {
         let now_ms = (self.now)();
+        self.guest.counts.retried(covers.len());
         let tries = Tries {
             attempts: work.tries.attempts + 1,
             first_failure_ms: if work.tries.attempts == 0 { now_ms } else { work.tries.first_failure_ms },
@@ -420,7 +445,8 @@ impl Attempts {
         let stored = if covers.len() == work.request.covers.len() {
             self.stored(deliveries, &Work { tries, ..work.clone() }, due_ms)
         } else {
-            let payload = Payload::Plan(StoredPlan { key: Some(work.origin_key.clone()), tries });
+            let plan = StoredPlan { key: Some(work.origin_key.clone()), tries, revision: self.revision() };
+            let payload = Payload::Plan(plan);
             let lanes = lanes::of(self.order, Some(&work.request), covers.iter().copied(), deliveries);
             NewStored { payload, due_ms, covers: covers.clone(), lanes }
         };

@@ -102,9 +102,15 @@ async fn carry_one(attempts: &Attempts, deliveries: &[Delivery], start: Start) -
 /// Carries a stored request out.
 pub async fn carry_stored(attempts: Arc<Attempts>, stored: StoredRequest, deliveries: Vec<Delivery>) -> Carried {
     let origin = Origin::Stored(stored.id);
+    let task = read(&stored.payload);
+    let attempts = match &task {
+        Ok(Task::Plan(StoredPlan { revision, .. })) if revision.is_empty() => attempts.planning(),
+        Ok(Task::Send(_, revision) | Task::Plan(StoredPlan { revision, .. })) => attempts.with_revision(revision).await,
+        Err(_) => attempts,
+    };
     let group = attempts.lock_lanes().group();
-    match read(&stored.payload) {
-        Ok(Task::Send(work)) => {
+    match task {
+        Ok(Task::Send(work, _)) => {
             let go = match &stored.lanes[..] {
                 [] => Go::Free,
                 // It is the first of those that are stored: nothing comes before it.
@@ -144,7 +150,8 @@ pub async fn carry_stored(attempts: Arc<Attempts>, stored: StoredRequest, delive
 
 /// What a stored request asks for.
 enum Task {
-    Send(Box<Work>),
+    /// With the revision that planned it.
+    Send(Box<Work>, String),
     Plan(StoredPlan),
 }
 
@@ -154,7 +161,8 @@ fn read(payload: &[u8]) -> Result<Task, Unreadable> {
         Payload::Send(send) => {
             let request = send.request()?;
             let origin_key = if send.origin_key.is_empty() { request.key.clone() } else { send.origin_key };
-            Ok(Task::Send(Box::new(Work { request, tries: send.tries, step: send.step, origin_key })))
+            let work = Work { request, tries: send.tries, step: send.step, origin_key };
+            Ok(Task::Send(Box::new(work), send.revision))
         }
     }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
+use crate::event::Event;
+
 /// Steps kept for a watcher that reads slowly; beyond, the oldest are dropped and it is told how many.
 const STEPS_MAX: usize = 4_096;
 
@@ -26,6 +28,9 @@ pub struct Step {
     pub took_ms: u32,
     /// More, in one line.
     pub detail: String,
+    /// The event itself, where it has just been accepted: shared, not copied.
+    #[serde(skip)]
+    pub event: Option<Event>,
 }
 
 /// Where steps are told, and watched.

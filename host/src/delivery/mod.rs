@@ -31,6 +31,8 @@ pub mod replayed;
 pub mod retry;
 pub mod runtime;
 mod story;
+pub mod thresholds;
+pub mod trial;
 pub mod verdict;
 
 #[cfg(test)]

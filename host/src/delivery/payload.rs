@@ -55,12 +55,15 @@ pub struct StoredSend {
 }
 
 /// The planning of events anew.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StoredPlan {
     /// Only requests with this key are sent; None: all.
     pub key: Option<String>,
     /// The tries so far of the request that this replaces.
     pub tries: Tries,
+    /// The revision that planned that request, and plans it again while it is kept; empty: any.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub revision: String,
 }
 
 /// A stored payload that this version cannot read.
@@ -121,16 +124,19 @@ impl StoredSend {
 impl Payload {
     /// A replay: everything is planned anew.
     pub fn replay() -> Payload {
-        Payload::Plan(StoredPlan { key: None, tries: Tries::default() })
+        Payload::Plan(StoredPlan::default())
     }
 
     /// From the stored form of a request, that of planning its events anew, with nothing of the request
     /// in it. A follow-up leads back to the beginning of its chain; what cannot be read, to a replay.
     pub fn replanned(stored: &[u8]) -> Bytes {
         let plan = match Payload::decode(stored) {
-            Ok(Payload::Send(send)) => StoredPlan { key: send.planned_key(), tries: send.tries },
+            Ok(Payload::Send(send)) => match send.planned_key() {
+                None => StoredPlan { tries: send.tries, ..StoredPlan::default() },
+                key => StoredPlan { key, tries: send.tries, revision: send.revision },
+            },
             Ok(Payload::Plan(plan)) => plan,
-            Err(_) => StoredPlan { key: None, tries: Tries::default() },
+            Err(_) => StoredPlan::default(),
         };
         Payload::Plan(plan).encode()
     }
@@ -200,9 +206,10 @@ mod tests {
         let tries = Tries { attempts: 3, first_failure_ms: 77 };
         for (step, origin, key) in [(0, "", Some("import")), (1, "lookup", Some("lookup")), (1, "", None)] {
             let key = key.map(str::to_string);
+            let revision = if key.is_some() { "abc" } else { "" }.to_string();
             let send = StoredSend::new(&request, origin, "abc".into(), step, tries);
             let replanned = Payload::replanned(&Payload::Send(Box::new(send)).encode());
-            assert_eq!(Payload::decode(&replanned).unwrap(), Payload::Plan(StoredPlan { key, tries }));
+            assert_eq!(Payload::decode(&replanned).unwrap(), Payload::Plan(StoredPlan { key, tries, revision }));
         }
         let replay = Payload::replay();
         assert_eq!(Payload::replanned(&replay.encode()), replay.encode());

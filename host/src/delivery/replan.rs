@@ -109,7 +109,10 @@ impl Attempts {
                 end.notes.push((vec![at], note));
                 end
             }
-            Fate::Reject(reason) => self.planned_dead(deliveries, at, "rejected_by_plugin", reason),
+            Fate::Reject(reason) => {
+                self.guest.counts.rejected(1);
+                self.planned_dead(deliveries, at, "rejected_by_plugin", reason)
+            }
             Fate::DeferUntilMs(due_ms) => {
                 self.tell_plain(deliveries, at, "deferred", "");
                 let note = self.plain_note("deferred", format!("until {due_ms}"));
@@ -127,6 +130,7 @@ impl Attempts {
     pub fn fault(&self, deliveries: &[Delivery], at: usize, fault: &PluginFault) -> End {
         tracing::warn!(destination = %self.active.destination.id, plugin = %self.active.destination.plugin,
             message_id = %deliveries[at].event.message_id, %fault, "the plugin failed at an event");
+        self.count_fault(fault);
         let end = self.planned_dead(deliveries, at, "plugin_fault", fault.to_string());
         End { failed: u32::from(fault.is_exhaustion()), ..end }
     }

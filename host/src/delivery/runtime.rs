@@ -21,6 +21,7 @@ use super::lanes::{self, Group, Lanes};
 use super::limiter::Limiter;
 use super::live::{Live, Step};
 use super::quotas::Quotas;
+use super::trial;
 use crate::clock::Clock;
 use crate::config::DeliveryLimits;
 use crate::event::Event;
@@ -88,7 +89,7 @@ pub struct Runtime {
 
 /// What a task of the runtime comes back with.
 enum TaskEnd {
-    Planned(Box<(Arc<Attempts>, Vec<Delivery>, Planned)>),
+    Planned(Vec<(Arc<Attempts>, Vec<Delivery>, Planned)>),
     Carried(Box<Carried>),
 }
 
@@ -298,24 +299,38 @@ impl Runtime {
         if attempts.order == Order::Strict && self.lock_lanes().stored(&[lanes::STRICT]) > 0 {
             return Ok(Taken::Left);
         }
-        let batch = &attempts.guest.revision.manifest().batch;
+        let on_trial = self.on_trial(&attempts);
+        let guests = [Some(&attempts), on_trial.as_ref()].into_iter().flatten();
+        let batches = guests.map(|attempts| &attempts.guest.revision.manifest().batch);
+        let least = batches.map(|batch| (batch.events_max as usize, batch.bytes_max as usize));
+        let (batch_events_max, batch_bytes_max) =
+            least.reduce(|one, other| (one.0.min(other.0), one.1.min(other.1))).unwrap_or((1, 1));
         let limits = &attempts.active.destination.delivery;
         // A probe is one event: a whole batch would be a storm on a vendor that just came back, and would
         // take a plugin that hangs many deadlines.
         let events_max = match self.allows(now_ms) {
-            Some(Allows::All) => limits.batch_events_max.min(batch.events_max as usize).max(1),
+            Some(Allows::All) => limits.batch_events_max.min(batch_events_max).max(1),
             _ => 1,
         };
-        let bytes_max = BATCH_BYTES_MAX.min(batch.bytes_max as usize);
-        let deliveries = self.feed.next(events_max, bytes_max).await?;
-        let (deliveries, events) = self.route(&attempts, deliveries).await?;
-        if deliveries.is_empty() {
+        let deliveries = self.feed.next(events_max, BATCH_BYTES_MAX.min(batch_bytes_max)).await?;
+        let mut parts = Vec::new();
+        for (own, deliveries) in trial::parts(attempts.clone(), on_trial.clone(), deliveries) {
+            let (deliveries, events) = self.route(&own, deliveries).await?;
+            if !deliveries.is_empty() {
+                let before = on_trial.as_ref().filter(|new| Arc::ptr_eq(new, &own)).map(|_| attempts.clone());
+                parts.push((own, before, deliveries, events));
+            }
+        }
+        if parts.is_empty() {
             return Ok(Taken::All);
         }
         self.planning = true;
         self.tasks.spawn(async move {
-            let planned = attempts.guests.plan(&attempts.guest, (attempts.now)(), events).await;
-            TaskEnd::Planned(Box::new((attempts, deliveries, planned)))
+            let mut planned = Vec::with_capacity(parts.len());
+            for (own, before, deliveries, events) in parts {
+                planned.extend(trial::plan(own, before, deliveries, events).await);
+            }
+            TaskEnd::Planned(planned)
         });
         Ok(Taken::All)
     }
@@ -377,6 +392,13 @@ impl Runtime {
         }))
     }
 
+    /// What attempts need with the revision on trial, where there is one.
+    fn on_trial(&self, stable: &Attempts) -> Option<Arc<Attempts>> {
+        let active = stable.active.trial.as_ref()?.new.clone();
+        let guest = active.guest.clone()?;
+        Some(Arc::new(Attempts { order: active.order(), guest, active, ..stable.clone() }))
+    }
+
     async fn task_ended(&mut self, task: Result<TaskEnd, JoinError>) -> Result<(), StoreError> {
         match task {
             // The deliveries of that task are handed out again at the next start.
@@ -386,8 +408,10 @@ impl Runtime {
             }
             Ok(TaskEnd::Planned(planned)) => {
                 self.planning = false;
-                let (attempts, deliveries, planned) = *planned;
-                self.launch(attempts, deliveries, planned).await
+                for (attempts, deliveries, planned) in planned {
+                    self.launch(attempts, deliveries, planned).await?;
+                }
+                Ok(())
             }
             Ok(TaskEnd::Carried(mut carried)) => {
                 self.take_health(std::mem::take(&mut carried.health));
@@ -538,8 +562,7 @@ impl Runtime {
         status.in_flight = self.tasks.len();
         status.concurrency = self.limiter.limit();
         status.order_given_up = self.order_given_up;
-        status.revision =
-            active.guest.as_ref().map_or(String::new(), |guest| guest.revision.short_digest().to_string());
+        status.revision = active.planning().map_or(String::new(), |guest| guest.revision.short_digest().to_string());
     }
 }
 
@@ -584,6 +607,7 @@ fn filtered_step(attempts: &Attempts, delivery: &Delivery, rule: &str) -> Step {
         destination: attempts.active.destination.id.0.clone(),
         message_ids: vec![delivery.event.message_id.to_string()],
         step: "filtered",
+        event: None,
         request: String::new(),
         status: 0,
         took_ms: 0,
@@ -597,6 +621,7 @@ fn planned_step(attempts: &Attempts, deliveries: &[Delivery], planned: &Planned)
         destination: attempts.active.destination.id.0.clone(),
         message_ids: deliveries.iter().map(|delivery| delivery.event.message_id.to_string()).collect(),
         step: "planned",
+        event: None,
         request: String::new(),
         status: 0,
         took_ms: 0,

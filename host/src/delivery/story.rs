@@ -4,6 +4,8 @@
 use super::attempt::{Attempts, Work, positions};
 use super::end::End;
 use super::live::Step;
+use super::retry;
+use crate::plugin::check::cut;
 use crate::plugin::plan::Request;
 use crate::queue::{Death, Delivery, Note, Outcome};
 use crate::send::client::Answer;
@@ -71,6 +73,7 @@ impl Attempts {
             destination: self.active.destination.id.0.clone(),
             message_ids: covers.iter().map(|at| deliveries[*at].event.message_id.to_string()).collect(),
             step,
+            event: None,
             request: self.request_line(&work.request),
             status: answer.map_or(0, |answer| answer.status),
             took_ms: answer.map_or(0, |answer| answer.took_ms),
@@ -84,6 +87,7 @@ impl Attempts {
             destination: self.active.destination.id.0.clone(),
             message_ids: vec![deliveries[at].event.message_id.to_string()],
             step,
+            event: None,
             request: String::new(),
             status: 0,
             took_ms: 0,
@@ -104,6 +108,16 @@ impl Attempts {
     pub(super) fn revision(&self) -> String {
         self.guest.revision.digest().to_string()
     }
+}
+
+/// Bytes of the place that a redirect names that are shown.
+const LOCATION_SHOWN_BYTES: usize = 200;
+
+/// What a redirect says of the address.
+pub(super) fn moved(answer: &Answer) -> String {
+    let mut location = retry::header(&answer.headers, "location").unwrap_or("another place").to_string();
+    cut(&mut location, LOCATION_SHOWN_BYTES);
+    format!("the vendor answered {} and names {location}: check the address", answer.status)
 }
 
 /// An answer in one line.

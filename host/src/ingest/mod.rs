@@ -16,5 +16,6 @@ mod routes;
 mod settle;
 
 pub use answer::IngestError;
+pub use client_ip::client_ip;
 pub use gate::{Gate, Keys, Rejected, Source, SourceCounters};
-pub use routes::handle;
+pub use routes::{handle, take_own};

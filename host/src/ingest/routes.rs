@@ -18,6 +18,17 @@ use super::{auth, body};
 use crate::http::{self, Body};
 use crate::validate::{self, Checked, Facts, Form};
 
+/// Takes one track event that was made here, with everything that one from outside goes through.
+///
+/// # Errors
+/// Why it is not accepted.
+pub async fn take_own(gate: &Gate, key: &str, event: Bytes, peer: IpAddr) -> Result<(), IngestError> {
+    let (mut head, ()) = Request::new(()).into_parts();
+    let key = HeaderValue::from_str(key).map_err(|_| IngestError::UnknownWriteKey)?;
+    head.headers.insert("x-write-key", key);
+    take_bytes(gate, &head, event, Form::Single(crate::event::EventKind::Track), peer).await.map(drop)
+}
+
 /// Answers one request. Cancelled when the client leaves; the events may then be durable or not,
 /// and the client, which has no answer, sends them again.
 pub async fn handle(gate: Arc<Gate>, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {

@@ -164,11 +164,15 @@ fn tell(
         status: 0,
         took_ms: 0,
         detail,
+        event: None,
     };
     let is_duplicate = |event: &Event| duplicates.iter().any(|(_, message_id)| *message_id == event.message_id);
     for (pipeline, event) in accepted {
         let what = if is_duplicate(&event) { "duplicate" } else { "accepted" };
-        gate.live.tell(|| step(&pipeline, what, event.message_id.to_string(), event.title()));
+        gate.live.tell(|| {
+            let told = step(&pipeline, what, event.message_id.to_string(), event.title());
+            Step { event: Some(event), ..told }
+        });
     }
     for item in rejections {
         gate.live.tell(|| {

@@ -80,6 +80,8 @@ pub struct GuestMeter {
     instances: AtomicU64,
     instances_live: AtomicU64,
     memory_peak_bytes: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
     faults: [AtomicU64; FaultKind::ALL.len()],
 }
 
@@ -102,6 +104,10 @@ pub struct GuestCounts {
     pub instances_live: u64,
     /// The most memory that one instance has had.
     pub memory_peak_bytes: u64,
+    /// Bytes of events, indexes and answers that it was handed.
+    pub bytes_in: u64,
+    /// Bytes of its plans and judgements.
+    pub bytes_out: u64,
     /// Faults by kind, each kind once.
     pub faults: Vec<(FaultKind, u64)>,
 }
@@ -119,6 +125,8 @@ impl GuestMeter {
             instances: zero(),
             instances_live: zero(),
             memory_peak_bytes: zero(),
+            bytes_in: zero(),
+            bytes_out: zero(),
             faults: std::array::from_fn(|_| zero()),
         }
     }
@@ -163,6 +171,12 @@ impl GuestMeter {
         self.memory_peak_bytes.fetch_max(bytes as u64, Ordering::Relaxed);
     }
 
+    /// A call was handed so many bytes and answered with so many.
+    pub fn bytes(&self, bytes_in: usize, bytes_out: usize) {
+        self.bytes_in.fetch_add(bytes_in as u64, Ordering::Relaxed);
+        self.bytes_out.fetch_add(bytes_out as u64, Ordering::Relaxed);
+    }
+
     /// What it has counted.
     pub fn counts(&self) -> GuestCounts {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -175,6 +189,8 @@ impl GuestMeter {
             instances: load(&self.instances),
             instances_live: load(&self.instances_live),
             memory_peak_bytes: load(&self.memory_peak_bytes),
+            bytes_in: load(&self.bytes_in),
+            bytes_out: load(&self.bytes_out),
             faults: FaultKind::ALL.into_iter().zip(self.faults.iter().map(load)).collect(),
         }
     }
@@ -209,11 +225,14 @@ mod tests {
         drop(meter.instance());
         meter.memory(2_000);
         meter.memory(1_000);
+        meter.bytes(30, 4);
+        meter.bytes(3, 0);
         FaultKind::ALL.into_iter().for_each(|kind| meter.fault(kind));
         let counts = meter.counts();
         assert!(counts.cpu_seconds > 0.0);
         assert_eq!((counts.plan_calls, counts.judge_calls), (1, 1));
         assert_eq!((counts.instances, counts.instances_live, counts.memory_peak_bytes), (2, 1, 2_000));
+        assert_eq!((counts.bytes_in, counts.bytes_out), (33, 4));
         assert_eq!(counts.faults, FaultKind::ALL.map(|kind| (kind, 1)));
         drop(first);
         assert_eq!(meter.counts().instances_live, 0);

@@ -9,6 +9,7 @@
 mod attempts;
 mod guest;
 mod histogram;
+mod revision;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -16,6 +17,9 @@ use std::sync::{Arc, Mutex};
 pub use attempts::{AttemptCounts, AttemptMeter, AttemptResult, RunningAttempt};
 pub use guest::{Call, FaultKind, GuestCounts, GuestMeter, LiveInstance};
 pub use histogram::{Histogram, HistogramCounts};
+pub use revision::{RevisionCounts, RevisionMeter};
+
+use tokio::sync::Notify;
 
 use crate::queue::DestinationId;
 
@@ -25,6 +29,8 @@ use crate::queue::DestinationId;
 pub struct Meters {
     attempts: Mutex<BTreeMap<DestinationId, Arc<AttemptMeter>>>,
     guests: Mutex<BTreeMap<DestinationId, BTreeMap<String, Arc<GuestMeter>>>>,
+    revisions: Mutex<BTreeMap<DestinationId, BTreeMap<String, Arc<RevisionMeter>>>>,
+    bell: Arc<Notify>,
 }
 
 impl Meters {
@@ -41,10 +47,31 @@ impl Meters {
         own.entry(plugin.to_string()).or_insert_with(|| Arc::new(GuestMeter::new(destination, plugin))).clone()
     }
 
+    /// The meter of what comes of the events that a revision plans for a destination.
+    pub fn revision(&self, destination: &DestinationId, digest: &str) -> Arc<RevisionMeter> {
+        let mut revisions = self.revisions.lock().expect("nobody panics while holding the meters");
+        let own = revisions.entry(destination.clone()).or_default();
+        own.entry(digest.to_string()).or_insert_with(|| Arc::new(RevisionMeter::new(self.bell.clone()))).clone()
+    }
+
+    /// Forgets the revisions that a destination no longer works with, but for these.
+    pub fn keep_revisions(&self, destination: &DestinationId, digests: &[&str]) {
+        let mut revisions = self.revisions.lock().expect("nobody panics while holding the meters");
+        if let Some(own) = revisions.get_mut(destination) {
+            own.retain(|digest, _| digests.contains(&&digest[..]));
+        }
+    }
+
+    /// Rung when an event that any revision planned did not go well.
+    pub fn bell(&self) -> Arc<Notify> {
+        self.bell.clone()
+    }
+
     /// Forgets a destination that is gone.
     pub fn forget(&self, destination: &DestinationId) {
         self.attempts.lock().expect("nobody panics while holding the meters").remove(destination);
         self.guests.lock().expect("nobody panics while holding the meters").remove(destination);
+        self.revisions.lock().expect("nobody panics while holding the meters").remove(destination);
     }
 
     /// What the guests' meters say now, by destination and plugin.

@@ -22,6 +22,10 @@ pub(super) fn write(out: &mut DescriptorEncoder<'_>, all: &[GuestCounts]) -> fmt
     gauge(out, "guest_instances", "Instances that live", None, each(all, |guest| guest.instances_live))?;
     let help = "The most memory that one instance has had since the start";
     gauge(out, "guest_memory_peak", help, Some(Unit::Bytes), each(all, |guest| guest.memory_peak_bytes))?;
+    let help = "Bytes of events, indexes and answers that a plugin was handed since the start";
+    counter(out, "guest_in", help, Some(Unit::Bytes), each(all, |guest| guest.bytes_in))?;
+    let help = "Bytes of a plugin's plans and judgements since the start";
+    counter(out, "guest_out", help, Some(Unit::Bytes), each(all, |guest| guest.bytes_out))?;
     let faults = all
         .iter()
         .flat_map(|guest| guest.faults.iter().map(|(kind, count)| (with(guest, "kind", kind.as_str()), *count)));

@@ -7,6 +7,7 @@
 mod destinations;
 mod family;
 mod guests;
+mod plugins;
 mod process;
 mod queue;
 mod snapshot;
@@ -24,7 +25,7 @@ use prometheus_client::registry::Registry;
 
 use family::{gauge, info};
 pub use process::Process;
-pub use snapshot::{DestinationSnapshot, Snapshot};
+pub use snapshot::{DestinationSnapshot, PluginSnapshot, Snapshot};
 
 /// What `/metrics` is answered with.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -51,6 +52,7 @@ impl Collector for Snapshot {
         gauge(out, "ready", "1 when events are taken", None, [(Vec::new(), f64::from(u8::from(self.is_ready)))])?;
         destinations::write(out, &self.destinations)?;
         guests::write(out, &self.guests)?;
+        plugins::write(out, &self.plugins)?;
         sources::write(out, &self.sources)?;
         queue::write(out, &self.store)
     }

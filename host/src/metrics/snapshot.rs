@@ -23,8 +23,23 @@ pub struct Snapshot {
     pub sources: BTreeMap<String, SourceCounters>,
     /// By destination and plugin.
     pub guests: Vec<GuestCounts>,
+    /// The plugins.
+    pub plugins: Vec<PluginSnapshot>,
     /// The process.
     pub process: Process,
+}
+
+/// The figures of one plugin.
+#[derive(Debug)]
+pub struct PluginSnapshot {
+    /// Its id.
+    pub plugin: String,
+    /// How often it was rolled back.
+    pub rollbacks: u64,
+    /// Whether a revision is on trial.
+    pub is_on_trial: bool,
+    /// Whether a revision waits for a grant.
+    pub is_held: bool,
 }
 
 /// The figures of one destination.

@@ -40,6 +40,7 @@ fn snapshot(destinations: Vec<DestinationSnapshot>) -> Snapshot {
         destinations,
         sources: [("shop".to_string(), source)].into(),
         guests: vec![guest.counts()],
+        plugins: vec![PluginSnapshot { plugin: "ga4".to_string(), rollbacks: 3, is_on_trial: true, is_held: false }],
         process: Process::now(1_000),
     }
 }

@@ -49,6 +49,16 @@ impl AotCache {
         Ok(component)
     }
 
+    /// Removes the compiled code of a plugin's bytes, where there is any.
+    pub fn remove(&self, engine: &Engine, digest: &str) {
+        let path = self.directory.join(format!("{}.cwasm", key(engine, digest)));
+        if let Err(error) = std::fs::remove_file(&path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %path.display(), %error, "compiled code that is no longer needed cannot be removed");
+        }
+    }
+
     fn keep(&self, path: &Path, component: &Component) -> std::io::Result<()> {
         let code = component.serialize().map_err(|error| std::io::Error::other(format!("{error:#}")))?;
         static WRITTEN: AtomicU64 = AtomicU64::new(0);

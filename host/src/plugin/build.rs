@@ -98,6 +98,7 @@ pub fn compile_crate(folder: &Path) -> Result<Compiled, PluginError> {
     for setting in PROFILE {
         command.args(["--config", setting]);
     }
+    command.args(["--config", &format!("target.{TARGET}.rustflags={:?}", path_flags())]);
     let output = command.output().map_err(|error| {
         PluginError::Build(format!("cargo cannot be started: {error}; install Rust from https://rustup.rs"))
     })?;
@@ -117,6 +118,19 @@ pub fn compile_crate(folder: &Path) -> Result<Compiled, PluginError> {
             folder.display()
         ))
     })
+}
+
+/// Flags for the compiler that keep the places of this machine's crates out of the texts of panics: the
+/// same source gives the same bytes on every machine.
+fn path_flags() -> Vec<String> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let registries = home.and_then(|home| std::fs::read_dir(home.join("registry/src")).ok());
+    let folders = registries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let mut flags: Vec<String> =
+        folders.map(|folder| format!("--remap-path-prefix={}=crates", folder.display())).collect();
+    flags.sort();
+    flags
 }
 
 /// The module that a message of cargo names, when it is this crate's.

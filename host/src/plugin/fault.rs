@@ -66,6 +66,9 @@ pub enum PluginError {
         /// The difference.
         what: String,
     },
+    /// It is not signed as it must be.
+    #[error("{0}")]
+    Signature(String),
     /// The build tool failed.
     #[error("{0}")]
     Build(String),

@@ -65,6 +65,13 @@ impl PluginHost {
         Revision::link(self.sandbox.clone(), &component, manifest, digest)
     }
 
+    /// Removes the compiled code of a revision that is no longer kept.
+    pub fn forget_compiled(&self, digest: &str) {
+        if let Some(cache) = &self.cache {
+            cache.remove(self.sandbox.engine(), digest);
+        }
+    }
+
     /// Loads a plugin's file.
     pub fn load_file(&self, path: &Path) -> Result<Revision, PluginError> {
         self.load(&self.read_file(path)?)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::fault::PluginFault;
 use super::instance::Instance;
-use super::plan::{Judgement, Plan, Response};
+use super::plan::{Judgement, Plan, Request, Response};
 use super::revision::{Revision, guarded};
 use crate::event::Event;
 use crate::meter::{Call, FaultKind, GuestMeter};
@@ -18,7 +18,18 @@ pub fn plan(
     meter: &Arc<GuestMeter>,
 ) -> Result<Plan, PluginFault> {
     let call = || guarded(|| Instance::start(revision, settings, Some(meter))?.plan(now_ms, events));
-    counted(meter, meter.timed(Call::Plan, call))
+    let planned = meter.timed(Call::Plan, call);
+    let index_bytes = |event: &Event| if revision.is_indexed() { event.index.len() } else { 0 };
+    let bytes_in: usize = events.iter().map(|event| event.json.len() + index_bytes(event)).sum();
+    let bytes_out = planned.as_ref().map_or(0, |plan| plan.requests.iter().map(bytes_of).sum());
+    meter.bytes(bytes_in, bytes_out);
+    counted(meter, planned)
+}
+
+/// What a request is made of: its body, URL, headers and tag.
+fn bytes_of(request: &Request) -> usize {
+    let headers = request.headers.iter().map(|(name, value)| name.len() + value.len());
+    request.body.len() + request.url.len() + request.tag.len() + headers.sum::<usize>()
 }
 
 /// Reads an answer as [`Revision::judge`] does.
@@ -30,7 +41,10 @@ pub fn judge(
     meter: &Arc<GuestMeter>,
 ) -> Result<Judgement, PluginFault> {
     let call = || guarded(|| Instance::start(revision, settings, Some(meter))?.judge(now_ms, response));
-    counted(meter, meter.timed(Call::Judge, call))
+    let judged = meter.timed(Call::Judge, call);
+    let bytes_out = judged.as_ref().map_or(0, |judgement| judgement.follow_ups.iter().map(bytes_of).sum());
+    meter.bytes(response.body.len() + response.tag.len(), bytes_out);
+    counted(meter, judged)
 }
 
 fn counted<T>(meter: &GuestMeter, result: Result<T, PluginFault>) -> Result<T, PluginFault> {

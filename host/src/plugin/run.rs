@@ -20,7 +20,7 @@ use crate::event::Event;
 use crate::validate::event_from_line;
 
 /// The destination that handles are made for.
-const DESTINATION: &str = "run";
+pub(super) const DESTINATION: &str = "run";
 
 /// What the author gave.
 #[derive(Clone, Debug)]

@@ -34,6 +34,11 @@ impl Schema {
     /// Names each setting that is wrong and what would be right, never a secret's value.
     pub fn hide(&self, settings: &Value, destination: &str, key: &HandleKey) -> Result<(Value, Handles), PluginError> {
         self.check(settings)?;
+        Ok(self.hide_unchecked(settings, destination, key))
+    }
+
+    /// The same of settings that may not be right.
+    pub fn hide_unchecked(&self, settings: &Value, destination: &str, key: &HandleKey) -> (Value, Handles) {
         let mut settings = settings.clone();
         fill_in_defaults(&mut settings, &self.schema);
         let mut handles = Handles::default();
@@ -51,7 +56,7 @@ impl Schema {
                 });
             }
         }
-        Ok((settings, handles))
+        (settings, handles)
     }
 
     fn secret_use(&self, setting: &str) -> SecretUse {

@@ -13,6 +13,9 @@ use crate::event::Event;
 /// hang among a hundred take 15; after this time what is left is tried once and not halved further.
 const DEADLINES_MAX: u32 = 16;
 
+/// The same for a revision on trial: there is another one that plans what is left.
+const DEADLINES_ON_TRIAL_MAX: u32 = 2;
+
 /// A batch of which some events may have failed. Positions are those of the batch.
 #[derive(Clone, Debug, Default)]
 pub struct Split {
@@ -37,6 +40,12 @@ impl Splitter {
         let whole = 0..events_len;
         let pending = if whole.is_empty() { Vec::new() } else { Vec::from([whole]) };
         Splitter { pending, time_left, found: Split::default() }
+    }
+
+    /// As [`Splitter::new`], for a revision on trial.
+    pub fn on_trial(events_len: usize, call_ms_max: u64) -> Splitter {
+        let time_left = Duration::from_millis(call_ms_max).saturating_mul(DEADLINES_ON_TRIAL_MAX);
+        Splitter { time_left, ..Splitter::new(events_len, call_ms_max) }
     }
 
     /// The events to plan next; `None` when all is said.
@@ -119,6 +128,18 @@ mod tests {
             splitter.planned(range, planned, took);
         }
         (splitter.finish(), calls)
+    }
+
+    #[test]
+    fn on_trial_the_search_is_short() {
+        let mut splitter = Splitter::on_trial(100, CALL_MS);
+        let mut calls = 0;
+        while let Some(range) = splitter.next_range() {
+            calls += 1;
+            let took = Duration::from_millis(CALL_MS);
+            splitter.planned(range, Err(PluginFault::Deadline { ms_max: CALL_MS }), took);
+        }
+        assert_eq!((splitter.finish().faults.len(), calls), (100, DEADLINES_ON_TRIAL_MAX + 1));
     }
 
     #[test]

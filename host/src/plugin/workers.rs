@@ -98,8 +98,21 @@ impl Workers {
         events: Vec<Event>,
         meter: &Arc<GuestMeter>,
     ) -> Split {
+        let splitter = Splitter::new(events.len(), revision.limits().call_ms_max);
+        self.plan_with(splitter, revision, settings, now_ms, events, meter).await
+    }
+
+    /// As [`Workers::plan`], with a splitter that says how long to search.
+    pub async fn plan_with(
+        &self,
+        mut splitter: Splitter,
+        revision: &Arc<Revision>,
+        settings: &Arc<str>,
+        now_ms: u64,
+        events: Vec<Event>,
+        meter: &Arc<GuestMeter>,
+    ) -> Split {
         let events: Arc<[Event]> = events.into();
-        let mut splitter = Splitter::new(events.len(), revision.limits().call_ms_max);
         while let Some(range) = splitter.next_range() {
             let (revision, settings, events, own) = (revision.clone(), settings.clone(), events.clone(), range.clone());
             let metered = meter.clone();

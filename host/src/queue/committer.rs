@@ -284,7 +284,7 @@ impl Committer {
         durable.told = settling.told;
         retention::trim(&mut self.state, &mut tables, &self.shared.options, now_ms)?;
         dead::trim(&mut self.state, &mut tables, &self.shared.options, now_ms)?;
-        durable.changed = self.state.save(&mut tables)?;
+        durable.changed |= self.state.save(&mut tables)?;
         Ok(durable)
     }
 
@@ -363,6 +363,11 @@ fn control_one(settling: &mut Settling<'_, '_>, control: Control, durable: &mut 
         Control::Backfill(step, reply) => {
             let stepped = backfill::step(settling, &step)?;
             answer(durable, reply, stepped);
+        }
+        Control::PutRecord(name, record, reply) => {
+            settling.tables.records.insert(&*name, &record[..])?;
+            durable.changed = true;
+            answer(durable, reply, Ok(()));
         }
         Control::Erase(step, reply) => {
             let erased = settling.erase(step)?;

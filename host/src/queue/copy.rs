@@ -17,7 +17,7 @@ use redb::{TableDefinition, TableHandle, WriteTransaction};
 use super::shared::Shared;
 use super::state::State;
 use super::tables::{self, DEAD, DEAD_EVENTS, DIRECTORY, FORMAT, FRAMES, Format, FrameKey, IDENTITIES, META};
-use super::tables::{NOTES, OWED, OWED_EVENTS, PAYLOADS, REQUESTS, STATE};
+use super::tables::{NOTES, OWED, OWED_EVENTS, PAYLOADS, RECORDS, REQUESTS, STATE};
 use super::{LettersKept, StoreError, stored_frame};
 
 /// Memory for a copy's pages. 16 MiB, as the store's own.
@@ -239,6 +239,7 @@ fn check_tables(view: &ReadTransaction) -> Result<(), StoreError> {
         DEAD_EVENTS.name(),
         NOTES.name(),
         IDENTITIES.name(),
+        RECORDS.name(),
     ];
     match view.list_tables()?.find(|table| !known.contains(&table.name())) {
         Some(table) => {
@@ -300,6 +301,7 @@ fn copy_the_rest(view: &ReadTransaction, copy: &Database) -> Result<(), StoreErr
     copy_table(view, &transaction, DEAD_EVENTS)?;
     copy_table(view, &transaction, NOTES)?;
     copy_table(view, &transaction, IDENTITIES)?;
+    copy_table(view, &transaction, RECORDS)?;
     Ok(transaction.commit()?)
 }
 

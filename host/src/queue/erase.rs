@@ -340,7 +340,7 @@ impl Settling<'_, '_> {
         let covered = request.covers.len();
         match self.without_erased(number, request)? {
             Some(request) if request.covers.len() == covered => Ok(false),
-            Some(request) => self.put(number, &request).map(|()| true),
+            Some(request) => self.rewrite(number, &request).map(|()| true),
             None => self.delete(number, RequestId(id)).map(|()| true),
         }
     }

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::erase::EraseStep;
@@ -69,6 +70,8 @@ pub enum Control {
     DeadStep(DeadStep, Reply<DeadStepped>),
     /// Replay from the queue.
     Backfill(BackfillStep, Reply<Backfill>),
+    /// Keep a record under a name.
+    PutRecord(String, Bytes, Reply<()>),
     /// Erase what was found of a user.
     Erase(EraseStep, Reply<Erased>),
     /// Commit this group, then go on with the file that was begun at this path.

@@ -5,17 +5,21 @@
 //! delivery's event (8) and how many follow on, in both (4); then the note as JSON.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use redb::{ReadTransaction, ReadableTable};
 
-use super::frame;
+use super::frame::{self, Frame};
 use super::state::{Destination, State};
 use super::stored_frame;
 use super::tables::{DIRECTORY, FRAMES, FrameKey, NOTES, NoteKey, STATE, Tables, from_json, to_json};
-use super::{DeliveryId, DestinationId, Note, StoreError, Story};
+use super::{DeliveryId, DestinationId, Note, PipelineId, StoreError, Story};
 
 /// So many events share a bucket of notes.
 const BUCKET_EVENTS: u64 = 1_024;
+
+/// Notes that are looked at for the last events: those of about 10,000 steps.
+const RECENT_NOTES_MAX: usize = 20_000;
 
 /// Deliveries that follow each other, and so do their events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +125,57 @@ pub fn trace(transaction: &ReadTransaction, message_id: &str, max: usize) -> Res
     }
     stories.sort_by_key(|story| std::cmp::Reverse(story.received_ms));
     stories.truncate(max);
+    Ok(stories)
+}
+
+/// The stories of the last events of a pipeline, newest first, at most `max`. `frames` gives the frame that
+/// holds an event.
+pub fn recent(
+    transaction: &ReadTransaction,
+    name: &PipelineId,
+    max: usize,
+    frames: impl Fn(u32, u64) -> Result<Option<Arc<Frame>>, StoreError>,
+) -> Result<Vec<Story>, StoreError> {
+    let state = State::load(&transaction.open_table(STATE)?)?;
+    let Some((number, pipeline)) = state.pipelines().find(|(_, known)| known.row.name == *name) else {
+        return Ok(Vec::new());
+    };
+    let (mut stories, mut seqs) = (Vec::new(), Vec::new());
+    let mut end = pipeline.row.head;
+    while stories.len() < max
+        && end > pipeline.row.oldest
+        && let Some(frame) = frames(number, end - 1)?
+    {
+        let seqs_here = (frame.first_seq..end).rev().take(max - stories.len());
+        for seq in seqs_here {
+            let Some(event) = frame.event(seq).filter(|event| !event.is_erased()) else { continue };
+            seqs.push(seq);
+            stories.push(Story {
+                message_id: event.message_id.to_string(),
+                pipeline: name.0.clone(),
+                kind: event.kind.to_string(),
+                received_ms: event.received_ms,
+                json: event.json.clone(),
+                steps: Vec::new(),
+            });
+        }
+        end = frame.first_seq;
+    }
+    let (Some(newest), Some(oldest)) = (seqs.first(), seqs.last()) else { return Ok(stories) };
+    let notes = transaction.open_table(NOTES)?;
+    let rows = (number, bucket(*oldest), 0, 0)..(number, bucket(*newest) + 1, 0, 0);
+    for row in notes.range(rows)?.take(RECENT_NOTES_MAX) {
+        let (key, value) = row?;
+        let (runs, note) = decode(value.value()).ok_or_else(cut_off)?;
+        let covered = seqs.iter().enumerate().filter(|(_, seq)| runs.iter().any(|run| run.covers(**seq)));
+        let covered: Vec<usize> = covered.map(|(at, _)| at).collect();
+        if covered.is_empty() {
+            continue;
+        }
+        let (destination, note) = (&state.destination(key.value().2).row.name, from_json::<Note>(note)?);
+        covered.iter().for_each(|at| stories[*at].steps.push((destination.clone(), note.clone())));
+    }
+    stories.iter_mut().for_each(|story| story.steps.sort_by_key(|(_, note)| note.at_ms));
     Ok(stories)
 }
 

@@ -31,6 +31,8 @@ pub struct DeadFilter {
     pub ids: Option<Vec<u64>>,
     /// Of this reason.
     pub reason: Option<String>,
+    /// Planned by this revision.
+    pub revision: Option<String>,
     /// Of this event name.
     pub event: Option<String>,
     /// Of this event.
@@ -141,6 +143,8 @@ struct Compared<'a> {
 struct ComparedDeath<'a> {
     #[serde(borrow)]
     reason: Cow<'a, str>,
+    #[serde(borrow)]
+    revision: Cow<'a, str>,
 }
 
 #[derive(serde::Deserialize)]
@@ -151,7 +155,8 @@ struct ComparedEvent<'a> {
 
 impl DeadFilter {
     fn reads_rows(&self) -> bool {
-        self.reason.is_some() || self.event.is_some() || self.message_id.is_some()
+        let texts = [&self.reason, &self.revision, &self.event, &self.message_id];
+        texts.into_iter().any(Option::is_some)
     }
 
     fn matches(&self, row: &[u8]) -> Result<bool, StoreError> {
@@ -162,6 +167,7 @@ impl DeadFilter {
             .map_err(|error| StoreError::Failed(format!("a stored row cannot be read: {error}")))?;
         let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
         Ok(is(&self.reason, &row.death.reason)
+            && is(&self.revision, &row.death.revision)
             && is(&self.event, &row.name)
             && is(&self.message_id, &row.event.message_id))
     }

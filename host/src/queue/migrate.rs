@@ -4,7 +4,7 @@
 use redb::{ReadableTable, WriteTransaction};
 
 use super::StoreError;
-use super::tables::{FORMAT, META, NumberKey, REQUESTS};
+use super::tables::{FORMAT, META, NumberKey, RECORDS, REQUESTS};
 
 /// The oldest format that this daemon opens.
 pub const OLDEST: u64 = 1;
@@ -14,6 +14,8 @@ pub fn migrate(transaction: &WriteTransaction, from: u64) -> Result<(), StoreErr
     if from < 2 {
         requests_with_lanes(transaction)?;
     }
+    // Format 3 has a table of records; an older store has nothing to put there.
+    transaction.open_table(RECORDS)?;
     transaction.open_table(META)?.insert("format", FORMAT)?;
     Ok(())
 }

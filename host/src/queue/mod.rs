@@ -530,6 +530,15 @@ pub trait EventStore: Send + Sync + 'static {
     /// The last `count` events kept of a pipeline, oldest first: for previews and shadow plans.
     fn recent(&self, pipeline: &PipelineId, count: usize) -> BoxFuture<'_, Result<Vec<Event>, StoreError>>;
 
+    /// Keeps a small record under a name, in place of the one before; answers once it is durable.
+    fn put_record(&self, name: &str, record: Bytes) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// All records, by name.
+    fn records(&self) -> BoxFuture<'_, Result<Vec<(String, Bytes)>, StoreError>>;
+
+    /// What is known of the last `count` events kept of a pipeline, newest first.
+    fn recent_stories(&self, pipeline: &PipelineId, count: usize) -> BoxFuture<'_, Result<Vec<Story>, StoreError>>;
+
     /// Commits what was handed over, then closes. Calls after this answer `Closed`.
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 }

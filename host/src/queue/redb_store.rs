@@ -10,9 +10,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use redb::backends::FileBackend;
-use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError};
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, StorageError};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::committer::Committer;
@@ -24,7 +25,7 @@ use super::migrate;
 use super::options::StoreOptions;
 use super::shared::{Shared, blocking};
 use super::state::State;
-use super::tables::{self, FORMAT, Format, IDENTITIES, STATE};
+use super::tables::{self, FORMAT, Format, IDENTITIES, RECORDS, STATE};
 use super::{AppendError, Appended, DeadContent, DeadCursor, DeadFilter, DeadOrder, DeadPage, DeadStep, DeadStepped};
 use super::{Backfill, BackfillStep, DestinationId, DestinationStatus, Erased, EventStore, Feed, NewEvent, PipelineId};
 use super::{Start, StoreError, StoreStatus, Story, UserId, copy, dead, erase, history, letters};
@@ -249,6 +250,30 @@ impl EventStore for RedbStore {
     fn recent(&self, pipeline: &PipelineId, count: usize) -> BoxFuture<'_, Result<Vec<Event>, StoreError>> {
         let (shared, pipeline) = (self.shared.clone(), pipeline.clone());
         Box::pin(blocking(move || recent(&shared, &pipeline, count)))
+    }
+
+    fn put_record(&self, name: &str, record: Bytes) -> BoxFuture<'_, Result<(), StoreError>> {
+        let name = name.to_owned();
+        Box::pin(self.ask(|reply| Control::PutRecord(name, record, reply)))
+    }
+
+    fn records(&self) -> BoxFuture<'_, Result<Vec<(String, Bytes)>, StoreError>> {
+        let shared = self.shared.clone();
+        Box::pin(blocking(move || {
+            let mut records = Vec::new();
+            for row in shared.begin_read()?.open_table(RECORDS)?.iter()? {
+                let (name, record) = row?;
+                records.push((name.value().to_owned(), Bytes::copy_from_slice(record.value())));
+            }
+            Ok(records)
+        }))
+    }
+
+    fn recent_stories(&self, pipeline: &PipelineId, count: usize) -> BoxFuture<'_, Result<Vec<Story>, StoreError>> {
+        let (shared, pipeline) = (self.shared.clone(), pipeline.clone());
+        Box::pin(blocking(move || {
+            history::recent(&shared.begin_read()?, &pipeline, count, |number, seq| shared.load_frame(number, seq))
+        }))
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -48,6 +48,8 @@ struct Known {
 pub enum RequestChange {
     /// It is stored.
     Put(Put),
+    /// It is stored with fewer deliveries: if it is in flight, it stays so.
+    Rewrite(Put),
     /// It is gone.
     Delete(RequestId),
     /// It is gone, or was never stored, because of an erasing: the feed's owner has to be told.
@@ -84,6 +86,14 @@ impl Requests {
                 index.remove(put.id);
                 index.put(put);
             }
+            RequestChange::Rewrite(put) => {
+                let (id, taken) = (put.id, index.known.get(&put.id).is_some_and(|known| known.taken));
+                index.remove(id);
+                index.put(put);
+                if taken {
+                    index.take(id);
+                }
+            }
             RequestChange::Delete(id) => index.remove(id),
             RequestChange::Erase(id) => {
                 index.remove(id);
@@ -103,9 +113,7 @@ impl Requests {
             && let Some(&(due_ms, id)) = index.order.first()
             && due_ms <= now_ms
         {
-            index.order.pop_first();
-            index.waiting -= 1;
-            index.known.get_mut(&id).expect("what is in the order is known").taken = true;
+            index.take(id);
             taken.push(id);
         }
         taken
@@ -161,6 +169,13 @@ impl Index {
             let due_ms = self.known[&id].due_ms;
             self.order.remove(&(due_ms, id));
         }
+    }
+
+    fn take(&mut self, id: RequestId) {
+        let known = self.known.get_mut(&id).expect("only what is known is taken");
+        known.taken = true;
+        self.order.remove(&(known.due_ms, id));
+        self.waiting -= 1;
     }
 
     fn remove(&mut self, id: RequestId) {
@@ -246,6 +261,25 @@ mod tests {
         delete(&requests, 12);
         delete(&requests, 18);
         assert_eq!((requests.len(), requests.standing().len()), (0, 0));
+    }
+
+    #[test]
+    fn one_that_is_rewritten_in_flight_is_not_handed_out_again() {
+        let requests = Requests::default();
+        let rewrite = |id, first| {
+            let rewritten = Put { id: RequestId(id), due_ms: 0, first, lanes: vec![Lane(7)] };
+            requests.apply(RequestChange::Rewrite(rewritten));
+        };
+        put(&requests, 2, 0, 1, &[7]);
+        put(&requests, 4, 0, 5, &[7]);
+        rewrite(2, 3);
+        assert_eq!(take(&requests, 0), [2], "it was not in flight");
+        rewrite(2, 4);
+        assert_eq!((take(&requests, 0), requests.len()), (vec![], 1), "it is in flight, and 4 waits for it");
+        put(&requests, 2, 0, 4, &[7]);
+        assert_eq!(take(&requests, 0), [2], "its retry");
+        delete(&requests, 2);
+        assert_eq!(take(&requests, 0), [4]);
     }
 
     #[test]

@@ -116,8 +116,21 @@ impl Settling<'_, '_> {
         Ok(())
     }
 
-    /// Stores a request, or replaces the one of the same id.
+    /// Stores a request, or replaces the one of the same id: it is to be sent.
     pub fn put(&mut self, number: u32, request: &StoredRequest) -> Result<(), StoreError> {
+        let put = self.write_request(number, request)?;
+        self.tell(number, RequestChange::Put(put));
+        Ok(())
+    }
+
+    /// Replaces a request that may be in flight by one with fewer deliveries.
+    pub fn rewrite(&mut self, number: u32, request: &StoredRequest) -> Result<(), StoreError> {
+        let put = self.write_request(number, request)?;
+        self.tell(number, RequestChange::Rewrite(put));
+        Ok(())
+    }
+
+    fn write_request(&mut self, number: u32, request: &StoredRequest) -> Result<Put, StoreError> {
         let key = (number, request.id.0);
         self.tables.requests.insert(key, &encode_request(request)[..])?;
         let replaced = self.tables.payloads.insert(key, &request.payload[..])?;
@@ -126,9 +139,7 @@ impl Settling<'_, '_> {
         row.stored += u64::from(replaced_bytes.is_none());
         row.stored_bytes += request.payload.len() as u64;
         row.stored_bytes -= replaced_bytes.unwrap_or(0);
-        let put = Put::new(request.id, request.due_ms, &request.covers, request.lanes.clone());
-        self.tell(number, RequestChange::Put(put));
-        Ok(())
+        Ok(Put::new(request.id, request.due_ms, &request.covers, request.lanes.clone()))
     }
 
     /// Removes all rows of a destination but its dead letters. Answers how many deliveries had not

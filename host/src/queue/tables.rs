@@ -1,6 +1,6 @@
 //! The tables of the store's file, and the format they have.
 //!
-//! # Format, version 2
+//! # Format, version 3
 //! One redb file. Integers in keys are redb's own; in values they are little-endian. JSON values may
 //! gain members; a reader ignores those that it does not know. Pipelines and destinations have
 //! numbers, from 0 up, that are never given to another name. An event's sequence number counts from
@@ -21,19 +21,21 @@
 //! | `dead_events` | (died_ms, destination, delivery) | the event's JSON |
 //! | `notes` | (pipeline, number / 1024, destination, count) | covers and JSON, see `history` |
 //! | `identities` | (began_ms of the generation, count) | newest time (8), then 16 bytes an accepted event |
+//! | `records` | name | the caller's bytes |
 //!
 //! A delivery's number is twice its event's sequence number; that of a replay is odd and counts on
 //! by itself. The same holds of a request's number: those that a replay makes are odd.
 //!
 //! An older daemon refuses a newer version, and changes nothing. A newer one brings an older store up
-//! to date: see `migrate`. Version 1 had no lanes, nor the number of deliveries before them.
+//! to date: see `migrate`. Version 1 had no lanes, nor the number of deliveries before them. Versions 1
+//! and 2 had no `records`: a daemon that knows none would run other revisions than those recorded.
 
 use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 
 use super::StoreError;
 
 /// The newest version of the format that this daemon reads, and the one that it writes.
-pub const FORMAT: u64 = 2;
+pub const FORMAT: u64 = 3;
 
 type Rows<K> = TableDefinition<'static, K, &'static [u8]>;
 
@@ -62,6 +64,9 @@ pub const NOTES: Rows<NoteKey> = TableDefinition::new("notes");
 
 /// The identities of events that were accepted lately.
 pub const IDENTITIES: Rows<(u64, u64)> = TableDefinition::new("identities");
+
+/// Small things that the caller keeps by name.
+pub const RECORDS: Rows<&'static str> = TableDefinition::new("records");
 
 /// (kind of row, number).
 pub type StateKey = (u8, u32);
@@ -108,6 +113,8 @@ pub struct Tables<'t> {
     pub notes: OpenTable<'t, NoteKey>,
     /// See [`IDENTITIES`].
     pub identities: OpenTable<'t, (u64, u64)>,
+    /// See [`RECORDS`].
+    pub records: OpenTable<'t, &'static str>,
 }
 
 impl<'t> Tables<'t> {
@@ -125,6 +132,7 @@ impl<'t> Tables<'t> {
             dead_events: transaction.open_table(DEAD_EVENTS)?,
             notes: transaction.open_table(NOTES)?,
             identities: transaction.open_table(IDENTITIES)?,
+            records: transaction.open_table(RECORDS)?,
         })
     }
 }

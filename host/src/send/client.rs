@@ -96,6 +96,7 @@ pub struct Client {
     handles: Arc<Handles>,
     tokens: Arc<Tokens>,
     timeout_ms: u64,
+    answer_bytes_max: usize,
     meter: Option<Arc<AttemptMeter>>,
 }
 
@@ -121,7 +122,8 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .build(https);
-        Client { pool, connector, grants, handles, tokens, timeout_ms, meter: None }
+        let answer_bytes_max = ANSWER_BYTES_MAX;
+        Client { pool, connector, grants, handles, tokens, timeout_ms, answer_bytes_max, meter: None }
     }
 
     /// A client for the daemon's own requests: without secrets of a destination.
@@ -132,6 +134,11 @@ impl Client {
     /// The same client, whose attempts are counted.
     pub fn with_meter(self, meter: Arc<AttemptMeter>) -> Client {
         Client { meter: Some(meter), ..self }
+    }
+
+    /// The same client, which reads larger answers.
+    pub fn with_answer_bytes_max(self, answer_bytes_max: usize) -> Client {
+        Client { answer_bytes_max, ..self }
     }
 
     /// Sends one request and reads the answer, with an access token if it needs one. Safe to cancel: the
@@ -246,9 +253,9 @@ impl Client {
             while let Some(frame) = body.frame().await {
                 let frame = frame.map_err(|error| SendError::Network(format!("the answer broke off: {error}")))?;
                 if let Some(data) = frame.data_ref() {
-                    let room = ANSWER_BYTES_MAX - read.len();
+                    let room = self.answer_bytes_max - read.len();
                     read.extend_from_slice(&data[..data.len().min(room)]);
-                    if read.len() == ANSWER_BYTES_MAX {
+                    if read.len() == self.answer_bytes_max {
                         break;
                     }
                 }

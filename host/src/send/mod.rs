@@ -12,6 +12,7 @@
 pub mod auth;
 pub mod client;
 mod connector;
+pub mod download;
 pub mod egress;
 pub mod oauth;
 mod scheme;

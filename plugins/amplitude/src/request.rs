@@ -24,10 +24,8 @@ pub fn plan(amplitude: &Amplitude, batch: &Batch, plan: &mut Plan) {
             Kind::Alias => calls.alias(&event, plan),
             Kind::Other => Err(Refusal::Skip("type: the vendor has nothing for it")),
         };
-        match added {
-            Ok(()) => {}
-            Err(Refusal::Skip(reason)) => plan.skip(&event, reason),
-            Err(Refusal::Reject(reason)) => plan.reject(&event, reason),
+        if let Err(refusal) = added {
+            refusal.into_fate(&event, plan);
         }
     }
     calls.finish(plan);

@@ -1,5 +1,6 @@
 //! A request on its way: filled event by event, cut at the vendor's bound.
 
+use switchyard_sdk::body::{self, Bounds, Filled};
 use switchyard_sdk::prelude::*;
 
 use crate::item::Items;
@@ -7,30 +8,28 @@ use crate::rules::BODY_BYTES_MAX;
 use crate::settings::CustomerIo;
 use crate::tag;
 
-/// What stands before the first item, and behind the last.
-const BEGINNING: &[u8] = b"{\"batch\":[";
-const ENDING: &[u8] = b"]}";
+const BOUNDS: Bounds<'_> = Bounds {
+    beginning: b"{\"batch\":[",
+    ending: b"]}",
+    records_max: usize::MAX,
+    bytes_max: BODY_BYTES_MAX,
+    too_large: "properties: make the event larger than the 500 KB of a request",
+};
 
 /// A request.
 pub struct Body<'c> {
     customer_io: &'c CustomerIo,
     lane: String,
-    json: JsonWriter,
-    covers: Vec<u32>,
+    body: body::Body<'static>,
     /// How many items each event has.
     counts: Vec<usize>,
 }
 
 impl<'c> Body<'c> {
-    /// Nothing yet, and room for the places of so many events: then only the items grow.
+    /// Nothing yet, and room for the places of so many events.
     pub fn new(customer_io: &'c CustomerIo, lane: String, events_len: usize) -> Body<'c> {
-        Body {
-            customer_io,
-            lane,
-            covers: Vec::with_capacity(events_len),
-            counts: Vec::with_capacity(events_len),
-            json: JsonWriter::new(),
-        }
+        let counts = Vec::with_capacity(events_len);
+        Body { customer_io, lane, counts, body: body::Body::new(BOUNDS, events_len) }
     }
 
     /// Adds the items of an event, which `write` writes. They stay in one request.
@@ -43,41 +42,31 @@ impl<'c> Body<'c> {
         plan: &mut Plan,
         write: impl FnOnce(&mut Items<'_>) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
-        if self.json.is_empty() {
-            self.json.verbatim(BEGINNING);
+        let mut count = 0;
+        let filled = self.body.add(event, |json| {
+            let mut items = Items::new(json);
+            write(&mut items)?;
+            count = items.count();
+            Ok::<usize, Refusal>(count)
+        })?;
+        if let Some(filled) = filled {
+            self.request(filled, plan);
         }
-        let before = self.json.len();
-        let mut items = Items::new(&mut self.json);
-        let written = write(&mut items);
-        let count = items.count();
-        if let Err(refusal) = written {
-            self.json.truncate(before);
-            return Err(refusal);
-        }
-        if self.json.len() + ENDING.len() > BODY_BYTES_MAX && !self.covers.is_empty() {
-            // The comma stays behind.
-            let moved = self.json.as_bytes()[before + 1..].to_vec();
-            self.json.truncate(before);
-            self.finish(plan);
-            self.json.verbatim(BEGINNING);
-            self.json.verbatim(&moved);
-        }
-        self.covers.push(event.position());
         self.counts.push(count);
         Ok(())
     }
 
     /// The request of what was added, if anything was. There is nothing in it then.
     pub fn finish(&mut self, plan: &mut Plan) {
-        let mut json = std::mem::take(&mut self.json);
-        let covers = std::mem::take(&mut self.covers);
-        let counts = std::mem::take(&mut self.counts);
-        if covers.is_empty() {
-            return;
+        if let Some(filled) = self.body.finish() {
+            self.request(filled, plan);
         }
-        json.verbatim(ENDING);
+    }
+
+    fn request(&mut self, filled: Filled, plan: &mut Plan) {
+        let counts = std::mem::take(&mut self.counts);
         let CustomerIo { batch_url, site_id, api_key, .. } = self.customer_io;
-        let request = plan.post(batch_url).key("batch").json(json).basic(site_id, api_key);
-        request.covers(covers).lane(&self.lane).tag(&tag::write(&counts));
+        let request = plan.post(batch_url).key("batch").json(filled.json).basic(site_id, api_key);
+        request.covers(filled.covers).lane(&self.lane).tag(&tag::write(&counts));
     }
 }

@@ -19,10 +19,8 @@ pub fn plan(customer_io: &CustomerIo, batch: &Batch, plan: &mut Plan) {
         (0..customer_io.lanes).map(|number| Body::new(customer_io, lane(number), batch.len())).collect();
     for event in batch.iter() {
         let body = &mut bodies[lane_of(customer_io, &event)];
-        match body.add(&event, plan, |items| write(customer_io, &event, batch.now_ms(), items)) {
-            Ok(()) => {}
-            Err(Refusal::Skip(reason)) => plan.skip(&event, reason),
-            Err(Refusal::Reject(reason)) => plan.reject(&event, reason),
+        if let Err(refusal) = body.add(&event, plan, |items| write(customer_io, &event, batch.now_ms(), items)) {
+            refusal.into_fate(&event, plan);
         }
     }
     bodies.iter_mut().for_each(|body| body.finish(plan));

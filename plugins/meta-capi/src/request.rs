@@ -4,77 +4,74 @@
 //! with them all that is in the same request. Source:
 //! developers.facebook.com/documentation/ads-commerce/conversions-api/app-events, prerequisites.
 
+use switchyard_sdk::body::{Body, Bounds, Filled};
 use switchyard_sdk::prelude::*;
 
 use crate::choices::TokenIn;
 use crate::event::Record;
 use crate::settings::Meta;
 
-/// What stands before the first event.
-const BEGINNING: &[u8] = b"{\"data\":[";
 /// Bytes that an event has, about: room is made for as many.
 const EVENT_BYTES: usize = 2_048;
 
 /// Plans a batch.
 pub fn plan(meta: &Meta, batch: &Batch, plan: &mut Plan) {
     let mut of_apps = Vec::new();
-    let mut others = Call::new(meta, "events");
+    let mut others = Call::new(meta, "events", batch.len());
     for event in batch.iter() {
         match Record::of(meta, &event, batch.now_ms()) {
             Ok(record) if record.is_of_app() => of_apps.push(event.position()),
-            Ok(record) => others.add(&event, &record, batch.len(), plan),
-            Err(Refusal::Skip(reason)) => plan.skip(&event, reason),
-            Err(Refusal::Reject(reason)) => plan.reject(&event, reason),
+            Ok(record) => others.add(&event, &record, plan),
+            Err(refusal) => refusal.into_fate(&event, plan),
         }
     }
     others.finish(plan);
-    let mut apps = Call::new(meta, "app_events");
+    let mut apps = Call::new(meta, "app_events", of_apps.len());
     for event in of_apps.iter().map(|position| batch.event(*position)) {
         if let Ok(record) = Record::of(meta, &event, batch.now_ms()) {
-            apps.add(&event, &record, of_apps.len(), plan);
+            apps.add(&event, &record, plan);
         }
     }
     apps.finish(plan);
 }
 
-/// A request as it is filled.
+/// The requests of one kind as they are filled.
 struct Call<'m> {
     meta: &'m Meta,
     key: &'static str,
-    json: JsonWriter,
-    covers: Vec<u32>,
+    body: Body<'m>,
 }
 
 impl<'m> Call<'m> {
-    fn new(meta: &'m Meta, key: &'static str) -> Call<'m> {
-        Call { meta, key, json: JsonWriter::new(), covers: Vec::new() }
+    /// Nothing yet, and room for so many events.
+    fn new(meta: &'m Meta, key: &'static str, events_len: usize) -> Call<'m> {
+        let bounds = Bounds {
+            beginning: b"{\"data\":[",
+            ending: &meta.ending,
+            records_max: meta.events_per_request,
+            // The vendor names none.
+            bytes_max: usize::MAX,
+            too_large: "",
+        };
+        let events_max = events_len.min(meta.events_per_request);
+        Call { meta, key, body: Body::new(bounds, events_max).with_room(events_max * EVENT_BYTES) }
     }
 
-    /// Adds an event, of at most so many that are to come.
-    fn add(&mut self, event: &Event<'_>, record: &Record<'_, '_>, events_len: usize, plan: &mut Plan) {
-        if self.json.is_empty() {
-            self.json = JsonWriter::with_capacity(events_len.min(self.meta.events_per_request) * EVENT_BYTES);
-            self.json.verbatim(BEGINNING);
-        }
-        let before = self.json.len();
-        if let Err(reason) = record.write(&mut self.json) {
-            self.json.truncate(before);
-            return plan.reject(event, reason);
-        }
-        self.covers.push(event.position());
-        if self.covers.len() == self.meta.events_per_request {
-            self.finish(plan);
+    fn add(&mut self, event: &Event<'_>, record: &Record<'_, '_>, plan: &mut Plan) {
+        match self.body.add(event, |json| record.write(json).map(|()| 1)) {
+            Ok(filled) => self.request(filled, plan),
+            Err(reason) => plan.reject(event, reason),
         }
     }
 
-    /// The request of what was added, if anything was. It is empty then.
+    /// The request of what was added, if anything was.
     fn finish(&mut self, plan: &mut Plan) {
-        let mut json = std::mem::take(&mut self.json);
-        let covers = std::mem::take(&mut self.covers);
-        if covers.is_empty() {
-            return;
-        }
-        json.verbatim(&self.meta.ending);
+        let filled = self.body.finish();
+        self.request(filled, plan);
+    }
+
+    fn request(&self, filled: Option<Filled>, plan: &mut Plan) {
+        let Some(Filled { json, covers }) = filled else { return };
         let request = plan.post(&self.meta.url).key(self.key).json(json).covers(covers);
         match self.meta.access_token_in {
             TokenIn::Header => request.bearer(&self.meta.access_token),

@@ -22,7 +22,7 @@
 //!
 //! Where things are: [`Event`] and [`Value`] read events through the host's index, without parsing;
 //! [`JsonWriter`] writes a body and copies what is JSON already; [`Groups`] puts events together that
-//! share a request; [`Plan`] takes requests and fates; [`judge`] reads answers; [`normalise`],
+//! share a request, [`body::Body`] cuts what they write at the vendor's bounds; [`Plan`] takes requests and fates; [`judge`] reads answers; [`normalise`],
 //! [`hash`], [`money`], [`time`], [`url`] and [`name`] hold what vendors ask for again and again.
 //!
 //! What makes a plugin slow is memory that is touched for the first time. Write one body at a time,
@@ -34,6 +34,7 @@ extern crate self as switchyard_sdk;
 #[cfg(all(target_arch = "wasm32", feature = "bump-allocator"))]
 mod allocator;
 pub mod bindings;
+pub mod body;
 mod bytes;
 mod event;
 mod group;

@@ -22,6 +22,7 @@ pub fn install() -> Result<(), Failure> {
     python_is_there()?;
     PYTHON_CLIENTS.into_iter().try_for_each(python)?;
     rust()?;
+    console()?;
     chromium()
 }
 
@@ -47,6 +48,17 @@ fn node(name: &str) -> Result<(), Failure> {
     unless_installed(&from.join("package-lock.json"), &to.join("installed"), || {
         let mut npm = command("npm", &["ci", "--no-audit", "--no-fund", "--ignore-scripts"]);
         step(&format!("install the client {name}"), npm.current_dir(&to))
+    })
+}
+
+/// What the tests walk through the console with.
+fn console() -> Result<(), Failure> {
+    let (from, to) = (root().join("tests/console"), target().join("clients/console"));
+    std::fs::create_dir_all(&to).map_err(|error| format!("{}: {error}", to.display()))?;
+    copy(&from, &to, &["package.json", "package-lock.json", "walk.mjs"])?;
+    unless_installed(&from.join("package-lock.json"), &to.join("installed"), || {
+        let mut npm = command("npm", &["ci", "--no-audit", "--no-fund", "--ignore-scripts"]);
+        step("install what walks through the console", npm.current_dir(&to))
     })
 }
 

@@ -45,7 +45,7 @@ async fn a_newer_format_is_refused() {
     transaction.open_table(tables::META).unwrap().insert("format", tables::FORMAT + 1).unwrap();
     transaction.commit().unwrap();
     drop(database);
-    assert!(matches!(refused(&path), StoreError::TooNew { found: 3, known: 2, .. }));
+    assert!(matches!(refused(&path), StoreError::TooNew { found: 4, known: 3, .. }));
 }
 
 #[test]
@@ -97,19 +97,29 @@ async fn a_damaged_frame_is_not_handed_out() {
     append(&store, "shop", &["c"]).await;
 }
 
-/// A store as format 1 left it: of six events of `shop` ga4 has delivered a, filtered b, given up c,
-/// and owes d and e to two requests; webhook has settled nothing.
-fn store_of_format_1(folder: &Path) -> std::path::PathBuf {
+/// A store as an older format left it: of six events of `shop` ga4 has delivered a, filtered b, given
+/// up c, and owes d and e to two requests; webhook has settled nothing.
+fn store_of(frozen: &[u8], folder: &Path) -> std::path::PathBuf {
     let path = folder.join("queue.redb");
-    let mut stored = flate2::read::GzDecoder::new(&include_bytes!("store-v1.redb.gz")[..]);
+    let mut stored = flate2::read::GzDecoder::new(frozen);
     std::io::copy(&mut stored, &mut std::fs::File::create(&path).unwrap()).unwrap();
     path
 }
 
 #[tokio::test]
 async fn a_store_of_format_1_is_brought_up_to_date() {
+    is_brought_up_to_date(include_bytes!("store-v1.redb.gz"), [0, 0]).await;
+}
+
+#[tokio::test]
+async fn a_store_of_format_2_is_brought_up_to_date() {
+    is_brought_up_to_date(include_bytes!("store-v2.redb.gz"), [1, 2]).await;
+}
+
+/// `lanes`: how many its two stored requests stand in.
+async fn is_brought_up_to_date(frozen: &[u8], lanes: [usize; 2]) {
     let folder = tempfile::tempdir().unwrap();
-    let path = store_of_format_1(folder.path());
+    let path = store_of(frozen, folder.path());
     let store = open(&path);
     let counters = status(&store, "shop/ga4").await.counters;
     assert_eq!((counters.delivered, counters.filtered, counters.dead), (1, 1, 1));
@@ -123,15 +133,39 @@ async fn a_store_of_format_1_is_brought_up_to_date() {
         })
         .collect();
     let of = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
-    assert_eq!(shown, [(5, &b"\x01first"[..], of(&["d", "e"]), 0), (9, &b"\x01second"[..], of(&["e"]), 0)]);
+    assert_eq!(
+        shown,
+        [(5, &b"\x01first"[..], of(&["d", "e"]), lanes[0]), (9, &b"\x01second"[..], of(&["e"]), lanes[1])]
+    );
     let mut webhook = feed(&store, "shop/webhook").await;
     assert_eq!(names(&drain(&mut webhook).await), ["a", "b", "c", "d", "e", "f"]);
     let letters = dead_letters(&store, DeadFilter::default()).await;
     assert_eq!(letters.iter().map(|letter| &letter.message_id[..]).collect::<Vec<_>>(), ["c"]);
     assert_eq!(store.trace("a").await.unwrap()[0].steps.len(), 1);
+    assert_eq!(store.records().await.unwrap(), []);
+    store.put_record("plugin/ga4", Bytes::from_static(b"{}")).await.unwrap();
     drop((ga4, webhook));
     store.close().await.unwrap();
     let database = Database::open(&path).unwrap();
     let format = tables::read_format(&database.begin_read().unwrap()).unwrap();
     assert_eq!(format, tables::Format::Version(tables::FORMAT));
+}
+
+#[tokio::test]
+async fn records_outlive_a_restart_and_a_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.redb");
+    let store = open(&path);
+    let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
+    store.put_record("plugin/b", bytes("1")).await.unwrap();
+    store.put_record("plugin/a", bytes("2")).await.unwrap();
+    store.put_record("plugin/b", bytes("3")).await.unwrap();
+    let expected = [("plugin/a".to_owned(), bytes("2")), ("plugin/b".to_owned(), bytes("3"))];
+    assert_eq!(store.records().await.unwrap(), expected);
+    let mut copied = store.backup().await.unwrap();
+    store.close().await.unwrap();
+    assert_eq!(open(&path).records().await.unwrap(), expected);
+    let copy = folder.path().join("copy.redb");
+    std::io::copy(&mut copied, &mut std::fs::File::create(&copy).unwrap()).unwrap();
+    assert_eq!(open(&copy).records().await.unwrap(), expected);
 }

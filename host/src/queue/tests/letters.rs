@@ -41,6 +41,8 @@ async fn each_filter_finds_its_letters_and_no_others() {
     assert_eq!(found(&store, of).await, ["blog/ga4-1", "blog/ga4-0"], "newest first");
     let of = DeadFilter { reason: text("exhausted"), ..all() };
     assert_eq!(found(&store, of).await, ["blog/ga4-1", "shop/ga4-3", "shop/ga4-1"]);
+    assert_eq!(found(&store, DeadFilter { revision: text("abc"), ..all() }).await.len(), 6);
+    assert!(found(&store, DeadFilter { revision: text("ab"), ..all() }).await.is_empty());
     let of = DeadFilter { message_id: text("shop/ga4-2"), ..all() };
     assert_eq!(found(&store, of).await, ["shop/ga4-2"]);
     assert_eq!(found(&store, DeadFilter { event: text("Paid"), ..all() }).await.len(), 6);

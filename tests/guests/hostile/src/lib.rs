@@ -71,6 +71,14 @@ impl Guest for Hostile {
     }
 
     fn plan_batch(_now_ms: u64, events: Vec<Event>) -> Result<Plan, String> {
+        // Some revisions are bad at every event, whatever the mode is.
+        match revision() {
+            b'P' => trap(),
+            b'Q' => spin(),
+            b'E' => return Err("this revision plans nothing".to_string()),
+            b'J' => return Ok(Plan { requests: Vec::new(), fates: all_rejected(events.len()) }),
+            _ => {}
+        }
         let settings = SETTINGS.with_borrow(Settings::clone);
         let mode = &settings.mode;
         let mut plan = Plan { requests: Vec::new(), fates: Vec::new() };
@@ -115,6 +123,10 @@ impl Judge for Hostile {
 
 fn revision() -> u8 {
     black_box(&REVISION)[REVISION.len() - 1]
+}
+
+fn all_rejected(events: usize) -> Vec<(u32, Fate)> {
+    (0..).take(events).map(|position| (position, Fate::Reject("this revision wants none".to_string()))).collect()
 }
 
 fn is_culprit(event: &Event) -> bool {

@@ -2,11 +2,13 @@
 //! that a slow machine or a busy disk changes both sides. Written to target/bench.json as well.
 //!
 //! With words as arguments only the figures of those names are measured: scan, transform, plan, ingest, batches,
-//! memory, end-to-end, latency, swaps.
+//! console, memory, destinations, end-to-end, latency, swaps.
 
 mod batches;
 mod clients;
+mod console;
 mod daemons;
+mod destinations;
 mod end_to_end;
 mod forwarder;
 mod ingest;
@@ -49,7 +51,9 @@ fn main() -> anyhow::Result<()> {
     measure("plan", &plan::rows)?;
     measure("ingest", &ingest::rows)?;
     measure("batches", &batches::rows)?;
+    measure("console", &console::rows)?;
     measure("memory", &memory::rows)?;
+    measure("destinations", &destinations::rows)?;
     measure("end-to-end", &end_to_end::rows)?;
     measure("latency", &latency::rows)?;
     measure("swaps", &swaps::rows)?;

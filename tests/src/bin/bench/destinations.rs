@@ -1,0 +1,146 @@
+//! A thousand destinations of fifty plugins: the memory of one that does nothing, the start from the
+//! cache of compiled code, and the cost of a delivery against the same daemon with one destination.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use switchyard_tests::daemon::Daemon;
+use switchyard_tests::expect::eventually;
+use switchyard_tests::http::Request;
+use switchyard_tests::setup::{Destination, Setup};
+use switchyard_tests::{paths, shop, wasm};
+
+use crate::sink::Sink;
+use crate::table::{Aim, Row};
+
+const DESTINATIONS: usize = 1_000;
+const PLUGINS: usize = 50;
+/// Events of each destination, planned together on both sides.
+const BATCH: usize = 20;
+/// The first start compiles all plugins.
+const FIRST_START: Duration = Duration::from_secs(600);
+const DELIVERED: Duration = Duration::from_secs(300);
+
+/// Three rows.
+pub fn rows() -> anyhow::Result<Vec<Row>> {
+    let sink = Sink::start()?;
+    let none = measure_memory(daemon_with(0, &sink)?)?;
+    let mut daemon = daemon_with(DESTINATIONS, &sink)?;
+    daemon.end();
+    let started = Instant::now();
+    daemon.spawn();
+    wait_until_ready(&mut daemon, FIRST_START)?;
+    let start_seconds = started.elapsed().as_secs_f64();
+    let all = memory_kib(&daemon)?;
+    let many = cpu_us_per_delivery(&daemon, &sink, DESTINATIONS, "many")?;
+    drop(daemon);
+    let one = daemon_with(1, &sink)?;
+    let single = cpu_us_per_delivery(&one, &sink, DESTINATIONS, "one")?;
+    let row = |figure: &str, value: f64, unit: &'static str, aim: f64, detail: String| Row {
+        figure: format!("{figure} ({DESTINATIONS} destinations of {PLUGINS} plugins)"),
+        value,
+        unit,
+        aim: Aim::AtMost(aim),
+        detail,
+    };
+    Ok(vec![
+        row(
+            "memory of an idle destination",
+            (all - none) / DESTINATIONS as f64,
+            "KiB",
+            256.0,
+            format!("{:.0} MiB with none, {:.0} MiB with all, the plugins loaded in both", none / 1024.0, all / 1024.0),
+        ),
+        row("start from compiled code", start_seconds, "s", 3.0, "from the process's start to ready".to_string()),
+        row(
+            "cost of a delivery / with one destination",
+            many / single,
+            "",
+            1.3,
+            format!(
+                "{many:.1} / {single:.1} us of processor time, {} deliveries in batches of {BATCH}",
+                DESTINATIONS * BATCH
+            ),
+        ),
+    ])
+}
+
+/// A daemon that has all plugins, with so many destinations; it was started once, so that all code is
+/// compiled.
+fn daemon_with(destinations: usize, sink: &Sink) -> anyhow::Result<Daemon> {
+    let of = |number: usize| {
+        Destination::new(&format!("d-{number}"), &plugin(number % PLUGINS))
+            .setting("url", format!("{}/webhook", sink.url()))
+            .delivery("batch_events_max", BATCH as u64)
+    };
+    let webhook = std::fs::read(paths::plugin("webhook"))?;
+    let mut daemon = Daemon::prepare_bare(Setup::shop((0..destinations).map(of)));
+    for number in 0..PLUGINS {
+        let own = wasm::with_manifest(&webhook, |manifest| {
+            manifest["id"] = json!(plugin(number));
+            manifest["fixtures"] = json!([]);
+        });
+        daemon.put_plugin(&plugin(number), &own);
+    }
+    daemon.spawn();
+    wait_until_ready(&mut daemon, FIRST_START)?;
+    Ok(daemon)
+}
+
+fn plugin(number: usize) -> String {
+    format!("webhook-{number}")
+}
+
+/// Memory after a second start, which compiles nothing.
+fn measure_memory(mut daemon: Daemon) -> anyhow::Result<f64> {
+    daemon.end();
+    daemon.spawn();
+    wait_until_ready(&mut daemon, FIRST_START)?;
+    memory_kib(&daemon)
+}
+
+fn memory_kib(daemon: &Daemon) -> anyhow::Result<f64> {
+    Ok(daemon.memory_kib() as f64)
+}
+
+fn wait_until_ready(daemon: &mut Daemon, deadline: Duration) -> anyhow::Result<()> {
+    let (end, ready) = (Instant::now() + deadline, daemon.url("/readyz"));
+    while !Request::get(&ready).send().is_ok_and(|response| response.status == 200) {
+        anyhow::ensure!(daemon.exited().is_none(), "the daemon ended:\n{}", daemon.log());
+        anyhow::ensure!(Instant::now() < end, "the daemon is not ready");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// Processor time of the daemon for each of `destinations` x [`BATCH`] deliveries.
+fn cpu_us_per_delivery(daemon: &Daemon, sink: &Sink, destinations: usize, name: &str) -> anyhow::Result<f64> {
+    let deliveries = (destinations * BATCH) as u64;
+    let configured = daemon.admin_get("/api/v1/status").json()["destinations"].as_array().map_or(0, Vec::len);
+    let events = deliveries as usize / configured.max(1);
+    let (before_us, requests) = (cpu_us(daemon)?, sink.requests());
+    for batch in (0..events).collect::<Vec<_>>().chunks(BATCH) {
+        let events: Vec<Value> = batch.iter().map(|at| shop::padded(&format!("{name}-{at}"), 400)).collect();
+        daemon.accept(&events);
+    }
+    sink.wait_for(requests + deliveries)?;
+    let delivered = || {
+        let status = daemon.admin_get("/api/v1/status").json();
+        let all = status["destinations"].as_array().cloned().unwrap_or_default();
+        all.iter().filter_map(|each| each["delivered"].as_u64()).sum::<u64>()
+    };
+    eventually("all are settled", DELIVERED, || delivered() >= deliveries);
+    Ok((cpu_us(daemon)? - before_us) / deliveries as f64)
+}
+
+/// Processor time of the process, in microseconds.
+fn cpu_us(daemon: &Daemon) -> anyhow::Result<f64> {
+    let path = format!("/proc/{}/stat", daemon.process_id());
+    let text = std::fs::read_to_string(&path).with_context(|| path.clone())?;
+    let after_name = text.rsplit_once(')').map(|(_, rest)| rest).context("the process has a name")?;
+    let ticks = |at: usize| after_name.split_whitespace().nth(at).and_then(|text| text.parse::<f64>().ok());
+    let (user, system) = ticks(11).zip(ticks(12)).context("the system says how much")?;
+    // 100 ticks a second on every Linux that the daemon runs on.
+    Ok((user + system) * 10_000.0)
+}

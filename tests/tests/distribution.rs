@@ -1,0 +1,133 @@
+//! Where plugins come from: a URL with its digest, a registry by digest, and files that are signed.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use switchyard_tests::daemon::Daemon;
+use switchyard_tests::expect::{SOON, eventually};
+use switchyard_tests::registry::{Registry, sha256};
+use switchyard_tests::setup::{Destination, Setup};
+use switchyard_tests::stand_in::{Answer, StandIn};
+use switchyard_tests::{paths, wasm};
+
+const LOOPBACK: &str = "allowed_addresses = [\"127.0.0.0/8\"]\n";
+
+fn hostile(letter: char) -> Vec<u8> {
+    let plugin = std::fs::read(paths::plugin("hostile")).expect("it is built");
+    wasm::patched(&plugin, b"hostile-revision-A", format!("hostile-revision-{letter}").as_bytes())
+}
+
+/// A daemon whose section on plugins has these keys more.
+fn daemon(keys: &str) -> Daemon {
+    let mut daemon = Daemon::prepare(Setup::shop([Destination::hostile("guest", "http://127.0.0.1:1", "none")]));
+    let text = std::fs::read_to_string(daemon.config()).expect("it was written");
+    daemon.write_config(&text.replace("directory = \"plugins\"\n", &format!("directory = \"plugins\"\n{keys}")));
+    daemon.restart();
+    daemon
+}
+
+fn revision(daemon: &Daemon) -> String {
+    let status = daemon.admin_get("/api/v1/status").json();
+    let plugins = status["plugins"].as_array().cloned().unwrap_or_default();
+    let revision = plugins.iter().find_map(|plugin| plugin["revision"].as_str());
+    format!("sha256:{}", revision.unwrap_or_default())
+}
+
+#[test]
+fn a_plugin_comes_from_a_url_with_its_digest() {
+    let site = StandIn::start();
+    let moved = Answer::Status {
+        status: 302,
+        headers: vec![("location".to_string(), "/files/guest.wasm".to_string())],
+        body: String::new(),
+    };
+    site.program(u64::MAX, moved, |request| request.path == "/guest.wasm");
+    site.program(u64::MAX, Answer::Bytes(Bytes::from(hostile('B'))), |request| request.path == "/files/guest.wasm");
+    site.program(u64::MAX, Answer::status(404), |_| true);
+    let url = format!("{}/guest.wasm", site.url());
+    let daemon = daemon(LOOPBACK);
+    let first = revision(&daemon);
+    let (good, other) = (sha256(&hostile('B')), sha256(b"other"));
+    let check = |arguments: &[&str], says: &str| {
+        let output = daemon.cli_output(&[&["plugin", "install"], arguments].concat());
+        assert!(!output.success && output.all().contains(says), "{arguments:?}: {}", output.all());
+        assert_eq!(revision(&daemon), first);
+    };
+    check(&[&url], "--sha256");
+    check(&[&url, "--sha256", &other], "not what was meant");
+    check(&["http://vendor.example/guest.wasm", "--sha256", &good], "https");
+    check(&[&format!("{}/gone.wasm", site.url()), "--sha256", &good], "404");
+    daemon.cli(&["plugin", "install", &url, "--sha256", &good]);
+    assert_eq!(revision(&daemon), good);
+}
+
+#[test]
+fn a_plugin_is_fetched_from_this_machine_only_when_that_is_allowed() {
+    let site = StandIn::start();
+    let daemon = daemon("");
+    let url = format!("{}/guest.wasm", site.url());
+    let output = daemon.cli_output(&["plugin", "install", &url, "--sha256", &sha256(b"")]);
+    assert!(!output.success && output.all().contains("not a public address"), "{}", output.all());
+    assert!(site.requests().is_empty());
+}
+
+#[test]
+fn a_plugin_comes_from_a_registry_by_digest() {
+    let bytes = hostile('B');
+    let daemon = daemon(LOOPBACK);
+    let first = revision(&daemon);
+    let registry = Registry::start(&bytes);
+    let gone = daemon.cli_output(&["plugin", "install", &registry.of_digest(&sha256(b"gone"))]);
+    assert!(!gone.success && gone.all().contains("404"), "{}", gone.all());
+    let forged = Registry::serving(&bytes, &hostile('C'));
+    let output = daemon.cli_output(&["plugin", "install", &forged.reference()]);
+    assert!(!output.success && output.all().contains("not what was meant"), "{}", output.all());
+    assert_eq!(revision(&daemon), first);
+    daemon.cli(&["plugin", "install", &registry.reference()]);
+    assert_eq!(revision(&daemon), sha256(&bytes));
+}
+
+/// A frozen plugin with its signature.
+fn signed() -> (Vec<u8>, PathBuf, String) {
+    let folder = paths::root().join("tests/fixtures/signed");
+    let file = std::fs::File::open(folder.join("hostile.wasm.gz")).expect("it is there");
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).expect("it is whole");
+    let key = std::fs::read_to_string(folder.join("minisign.pub")).expect("it is there");
+    (bytes, folder.join("hostile.wasm.minisig"), key.trim().to_string())
+}
+
+#[test]
+fn only_what_a_known_key_signed_is_taken_where_that_is_wanted() {
+    let (bytes, signature, key) = signed();
+    let daemon = daemon(&format!("public_keys = [\"{key}\"]\nunsigned = \"refused\"\n"));
+    assert_eq!(revision(&daemon), "sha256:", "the unsigned file of the start is refused");
+    assert!(daemon.log().contains("is not signed"), "{}", daemon.log());
+    let file = daemon.directory().join("guest.wasm");
+    let install = |bytes: &[u8], more: &[&str]| {
+        std::fs::write(&file, bytes).expect("the directory takes a file");
+        let file = file.display().to_string();
+        daemon.cli_output(&[&["plugin", "install", &file[..]], more].concat())
+    };
+    let signature_of = signature.display().to_string();
+    let unsigned = install(&bytes, &[]);
+    assert!(!unsigned.success && unsigned.all().contains("is not signed"), "{}", unsigned.all());
+    let changed = install(&wasm::revision(&bytes, 1), &["--signature", &signature_of]);
+    assert!(!changed.success && changed.all().contains("public_keys"), "{}", changed.all());
+    assert!(install(&bytes, &["--signature", &signature_of]).success);
+    assert_eq!(revision(&daemon), sha256(&bytes));
+}
+
+#[test]
+fn the_inbox_takes_a_file_with_its_signature_beside_it() {
+    let (bytes, signature, key) = signed();
+    let daemon = daemon(&format!("public_keys = [\"{key}\"]\nunsigned = \"refused\"\n"));
+    let beside = daemon.plugin_file("hostile").with_extension("wasm.minisig");
+    std::fs::copy(&signature, &beside).expect("the directory takes a file");
+    let logged = daemon.log().len();
+    daemon.put_plugin("hostile", &wasm::revision(&bytes, 1));
+    eventually("what is not signed is refused", SOON, || daemon.log()[logged..].contains("public_keys"));
+    daemon.put_plugin("hostile", &bytes);
+    eventually("what is signed is active", SOON, || revision(&daemon) == sha256(&bytes));
+}
