@@ -83,8 +83,8 @@ async function transform(page) {
   await page.locator('.mistakebox, #preview .note, .rule .tag').first().waitFor()
   await page.locator('.rule').last().getByLabel('What it needs').fill('properties.total * 2.0')
   await page.locator('#request', { hasText: '2596' }).waitFor()
-  await pick('properties.currency', 'lower')
-  await page.locator('#request', { hasText: 'eur' }).waitFor()
+  await pick('properties.currency', 'set', 'SEK')
+  await page.locator('#request', { hasText: 'SEK' }).waitFor()
   await pick('properties.coupon', 'move', '', 'properties.voucher')
   await page.locator('#request', { hasText: 'voucher' }).waitFor()
   const request = await text(page, '#request')
@@ -216,6 +216,10 @@ try {
   }
 } catch (error) {
   failures.push(String(error.stack))
+  // What the pages showed then.
+  for (const page of browser.contexts().flatMap((context) => context.pages())) {
+    failures.push(`${page.url()}:\n${await page.locator('main').innerText().catch(String)}`)
+  }
 } finally {
   await browser.close()
 }

@@ -48,7 +48,7 @@ pub fn head(asked: &Asked, view: &DestinationView, tab: &str) -> Markup {
                 a href={ (home) (path) } aria-current=[(key == tab).then_some("page")] { (label) }
             }
         }
-        @if !view.row.health.why.is_empty() { (note("warn", "behind", html! { (view.row.health.why) })) }
+        @if !view.row.health.why.is_empty() { (note("warn", "behind", html! { (view.row.health.text) ": " (view.row.health.why) })) }
     }
 }
 

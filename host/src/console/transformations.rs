@@ -269,9 +269,11 @@ fn rule_row(
     let name = |field: &str| format!("r.{index}.{field}");
     let (argument, target, has_path) = asks(row.offer());
     let can = asked.is_editor();
+    let is_fresh = editing.fresh == Some(index);
+    // Who has just begun a rule knows that it is not complete.
+    let mistake = mistake.filter(|_| !is_fresh);
     let wrong = |field: &str| mistake.is_some_and(|mistake| input_of(row, &mistake.field) == field).then_some("true");
     let level = if row.level == EditedLevel::Pipeline { "pipeline" } else { "destination" };
-    let is_fresh = editing.fresh == Some(index);
     let effect = previewed.and_then(|preview| effect_of(preview, editing, index));
     let class = if mistake.is_some() {
         " wrong"
@@ -355,10 +357,10 @@ fn effect_of(preview: &Preview, editing: &Editing, index: usize) -> Option<(&'st
 fn preview_card(previewed: Option<&Preview>) -> Markup {
     html! {
         section class="card" id="preview" aria-labelledby="preview-title" aria-live="polite" {
-            header { h2 id="preview-title" { "Preview" } span class="small muted" data-preview-mark { "of the rules as they stand in the form" } div class="end" { button name="act" value="preview" { "Preview" } } }
+            header { h2 id="preview-title" { "Preview" } span class="small muted" data-preview-mark { "nothing is saved or sent" } div class="end" { button name="act" value="preview" { "Preview" } } }
             @match previewed {
                 None => { p class="pad muted" { "There is no event to show it with." } }
-                Some(preview) if !preview.mistakes.is_empty() => { p class="pad muted" { (count(preview.mistakes.len() as u64, "rule has a mistake", "rules have mistakes")) ": correct it to see the preview." } }
+                Some(preview) if !preview.mistakes.is_empty() => { p class="pad muted" { (count(preview.mistakes.len() as u64, "rule is", "rules are")) " not complete or wrong: the preview waits for it." } }
                 Some(preview) => {
                     @if let Some(trouble) = &preview.trouble { div class="pad" { (note("bad", "dead", html! { (trouble) })) } }
                     @else { (changes(preview)) (steps(preview)) (requests(preview)) }
