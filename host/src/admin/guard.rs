@@ -38,7 +38,7 @@ pub fn is_known_host(host: Option<&str>, configured: &[String]) -> bool {
         None => host.split(':').next().unwrap_or_default(),
     };
     let name = name.trim_end_matches('.').to_ascii_lowercase();
-    name == "localhost" || name.parse::<IpAddr>().is_ok() || configured.iter().any(|known| *known == name)
+    name == "localhost" || name.parse::<IpAddr>().is_ok() || configured.contains(&name)
 }
 
 /// Whether a browser says that another site sent it. Without a word of it the form's own token decides.

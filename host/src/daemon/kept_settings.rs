@@ -102,8 +102,8 @@ fn reveal(value: &mut Value, handles: &Handles) -> bool {
             }
             None => !starts_with_handle(text),
         },
-        Value::Array(items) => items.iter_mut().fold(true, |all, item| reveal(item, handles) && all),
-        Value::Object(members) => members.values_mut().fold(true, |all, member| reveal(member, handles) && all),
+        Value::Array(items) => items.iter_mut().all(|item| reveal(item, handles)),
+        Value::Object(members) => members.values_mut().all(|member| reveal(member, handles)),
         _ => true,
     }
 }

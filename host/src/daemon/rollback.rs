@@ -54,7 +54,7 @@ impl Daemon {
         };
         let (target, settings) = match step {
             None => (chosen.stable.clone(), None),
-            Some(step) => (self.from_shelf(&step.revision).await?.0, step.settings.clone()),
+            Some(step) => (self.take_from_shelf(&step.revision).await?.0, step.settings.clone()),
         };
         let left = chosen.current().clone();
         let other_settings = settings.as_ref().is_some_and(|settings| *settings != record.settings);

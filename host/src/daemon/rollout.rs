@@ -125,7 +125,7 @@ impl Daemon {
         let changing = &mut *changing;
         let record = changing.plugins.record(plugin);
         let held = record.held.as_ref().with_context(|| format!("no revision of `{plugin}` waits for a grant"))?;
-        let (revision, bytes) = self.from_shelf(&held.revision).await?;
+        let (revision, bytes) = self.take_from_shelf(&held.revision).await?;
         let next = Next { revision: &revision, bytes: &bytes, percent: 100.0, by: By::Operator, detail: "granted" };
         let destinations = self.take_over(changing, next).await?;
         Ok(json!({
@@ -270,9 +270,9 @@ impl Daemon {
         self.pulse.notify_one();
     }
 
-    pub(super) async fn from_shelf(&self, digest: &str) -> anyhow::Result<(Arc<Revision>, Vec<u8>)> {
+    pub(super) async fn take_from_shelf(&self, digest: &str) -> anyhow::Result<(Arc<Revision>, Vec<u8>)> {
         let (shelf, digest) = (self.shelf.clone(), digest.to_string());
-        Ok(tokio::task::spawn_blocking(move || anyhow::Ok((shelf.get(&digest)?, shelf.bytes(&digest)?))).await??)
+        tokio::task::spawn_blocking(move || anyhow::Ok((shelf.get(&digest)?, shelf.bytes(&digest)?))).await?
     }
 }
 

@@ -139,7 +139,7 @@ impl Summary {
     /// All kinds, those of the most events first.
     pub fn into_kinds(self) -> Vec<KindOfDifference> {
         let mut kinds: Vec<KindOfDifference> = self.kinds.into_values().collect();
-        kinds.sort_by(|left, right| right.events.cmp(&left.events));
+        kinds.sort_by_key(|kind| std::cmp::Reverse(kind.events));
         kinds
     }
 }
