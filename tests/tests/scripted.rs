@@ -135,7 +135,6 @@ fn a_javascript_project_is_closed_and_may_be_reused() {
     project.write("plugin.js", CURIOUS_JAVASCRIPT);
     std::fs::remove_dir_all(project.folder().join("fixtures")).expect("it is there");
     assert_closed(&project);
-    assert_eq!(calls_seen(&project, &[track("a"), track("b")]), [1, 1].map(Value::from), "each call is a fresh start");
     assert_reused(&project);
 }
 
@@ -146,7 +145,6 @@ fn a_python_project_is_closed_and_may_be_reused() {
     project.write("plugin.py", CURIOUS_PYTHON);
     std::fs::remove_dir_all(project.folder().join("fixtures")).expect("it is there");
     assert_closed(&project);
-    assert_eq!(calls_seen(&project, &[track("a"), track("b")]), [1, 1].map(Value::from), "each call is a fresh start");
     assert_reused(&project);
 }
 

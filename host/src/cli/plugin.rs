@@ -13,6 +13,7 @@ use clap::Subcommand;
 use super::rollout;
 use crate::clock;
 use crate::plugin::bench::{self, BenchArguments};
+use crate::plugin::build::kept;
 use crate::plugin::explain::{self, ExplainArguments};
 use crate::plugin::host::{Limits, PluginHost};
 use crate::plugin::inspect;
@@ -172,7 +173,12 @@ pub(super) fn run(call: Plugin) -> anyhow::Result<()> {
 }
 
 fn host() -> anyhow::Result<PluginHost> {
-    Ok(PluginHost::new(Limits::default(), None)?)
+    // A plugin with an interpreter takes seconds to compile: its compiled code is kept for the next command.
+    let cache = kept::directory("compiled").filter(|cache| std::fs::create_dir_all(cache).is_ok());
+    if let Some(cache) = &cache {
+        kept::prune(cache).with_context(|| cache.display().to_string())?;
+    }
+    Ok(PluginHost::new(Limits::default(), cache.as_deref())?)
 }
 
 fn new(path: &std::path::Path, language: Language, out: &mut dyn Write) -> anyhow::Result<()> {

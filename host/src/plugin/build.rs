@@ -2,7 +2,7 @@
 
 pub mod cargo;
 mod javascript;
-mod kept;
+pub mod kept;
 mod python;
 mod scratch;
 

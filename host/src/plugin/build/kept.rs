@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::plugin::aot::hex;
 use crate::plugin::fault::PluginError;
 
-/// Components that are kept. Each has 12 to 20 MB.
+/// Files that are kept in a directory. A component has 12 to 20 MB, its compiled code 40.
 const KEPT_MAX: usize = 16;
 
 /// Folders of a project that are no source.
@@ -24,7 +24,7 @@ pub(super) fn component(
     extensions: &[&str],
     make: impl FnOnce() -> Result<Vec<u8>, PluginError>,
 ) -> Result<Vec<u8>, PluginError> {
-    let Some(cache) = directory() else { return make() };
+    let Some(cache) = directory("components") else { return make() };
     let path = cache.join(format!("{}.wasm", digest(folder, tool, extensions)?));
     if let Ok(kept) = std::fs::read(&path) {
         return Ok(kept);
@@ -36,11 +36,11 @@ pub(super) fn component(
     Ok(made)
 }
 
-/// `$XDG_CACHE_HOME/switchyard/components`, by default in ~/.cache; none without a home.
-fn directory() -> Option<PathBuf> {
+/// `$XDG_CACHE_HOME/switchyard/<name>`, by default in ~/.cache; none without a home.
+pub fn directory(name: &str) -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-    Some(cache.join("switchyard/components"))
+    Some(cache.join("switchyard").join(name))
 }
 
 fn keep(cache: &Path, path: &Path, component: &[u8]) -> std::io::Result<()> {
@@ -48,6 +48,11 @@ fn keep(cache: &Path, path: &Path, component: &[u8]) -> std::io::Result<()> {
     let partial = cache.join(format!(".{}.partial", std::process::id()));
     std::fs::write(&partial, component)?;
     std::fs::rename(&partial, path)?;
+    prune(cache)
+}
+
+/// Removes the oldest files of such a directory, down to the bound.
+pub fn prune(cache: &Path) -> std::io::Result<()> {
     let mut kept = Vec::new();
     for entry in std::fs::read_dir(cache)? {
         let entry = entry?;
@@ -98,6 +103,20 @@ fn sources(folder: &Path, extensions: &[&str], files: &mut Vec<PathBuf>) -> std:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_oldest_go_beyond_the_bound() {
+        let cache = tempfile::tempdir().expect("a folder");
+        let count = || std::fs::read_dir(cache.path()).expect("it is there").count();
+        for number in 0..KEPT_MAX {
+            std::fs::write(cache.path().join(number.to_string()), "x").expect("a file");
+        }
+        prune(cache.path()).expect("it can be pruned");
+        assert_eq!(count(), KEPT_MAX);
+        std::fs::write(cache.path().join("one more"), "x").expect("a file");
+        prune(cache.path()).expect("it can be pruned");
+        assert_eq!(count(), KEPT_MAX);
+    }
 
     #[test]
     fn a_source_is_named_by_what_is_in_it() {
