@@ -183,7 +183,7 @@ impl Desk {
             now_ms: fixture.now_ms,
             batch: Some(fixture.events.len()),
         };
-        run::run(&self.host, &arguments, &mut plan)?;
+        run::run(&self.host, &arguments, &mut plan, &mut std::io::sink())?;
         let mut made = String::from_utf8(plan)?;
         let requests = serde_json::from_str::<Value>(&made)?["requests"].take();
         let answers: String = requests.as_array().into_iter().flatten().flat_map(answers).collect();

@@ -70,7 +70,7 @@ impl Case {
             now_ms: self.now_ms()?,
             batch: batch.transpose()?,
         };
-        printed(|out| run::run(&HOST, &arguments, out)).map(without_tags)
+        printed(|out| run::run(&HOST, &arguments, out, &mut std::io::sink())).map(without_tags)
     }
 
     /// Reads the case's answers and returns the judgements as `switchyard plugin judge` prints them.

@@ -15,6 +15,7 @@ pub mod http;
 pub mod load;
 pub mod nonsense;
 pub mod paths;
+pub mod project;
 pub mod proxy;
 pub mod registry;
 pub mod scrape;

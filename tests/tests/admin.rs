@@ -8,6 +8,7 @@ use switchyard_tests::expect::{SOON, eventually};
 use switchyard_tests::http::{Request, Response};
 use switchyard_tests::setup::{Destination, Setup};
 use switchyard_tests::stand_in::StandIn;
+use switchyard_tests::{paths, shop, wasm};
 
 const TOKENS: [(&str, &str); 3] = [("vera", "viewer"), ("edda", "editor"), ("ada", "admin")];
 
@@ -302,4 +303,72 @@ fn beyond_loopback_the_interface_needs_tls_or_a_word() {
     assert!(!refused.success && refused.all().contains("admin.beyond_loopback"), "{}", refused.all());
     daemon.write_config(&format!("{open}\n[admin]\nbeyond_loopback = true\n"));
     assert!(daemon.cli_output(&["check"]).success, "{}", daemon.cli_output(&["check"]).all());
+}
+
+/// A plugin's file, chosen in a form of the console with these fields beside it.
+fn multipart(fields: &[(&str, &str)], file: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        let part = format!("--part\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        body.extend_from_slice(part.as_bytes());
+    }
+    let head = "--part\r\ncontent-disposition: form-data; name=\"file\"; filename=\"plugin.wasm\"\r\n\r\n";
+    body.extend_from_slice(head.as_bytes());
+    body.extend_from_slice(file);
+    body.extend_from_slice(b"\r\n--part--\r\n");
+    body
+}
+
+#[test]
+fn a_revision_is_compared_tried_on_some_users_and_taken_back_in_the_console() {
+    let vendors = StandIn::start();
+    let guest = Destination::hostile("guest", &vendors.url(), "honest");
+    let daemon = Daemon::start(Setup::shop([guest]).section(&tokens()));
+    daemon.accept(&[shop::padded("one", 400), shop::padded("two", 400)]);
+    eventually("both are delivered", SOON, || daemon.counter("shop/guest", "delivered") == 2);
+    let cookie_of = |name: &str| {
+        let signed_in = sign_in(&daemon, &token(name));
+        signed_in.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a cookie").to_string()
+    };
+    let (admin, viewer) = (cookie_of("ada"), cookie_of("vera"));
+    let page =
+        |cookie: &str| Request::get(daemon.admin_url("/plugins/hostile")).header("cookie", cookie).answer().text();
+    let first = page(&admin);
+    let csrf = first.split("data-csrf=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a token").to_string();
+    let post = |path: &str, form: &str, body: Vec<u8>| {
+        let request = Request::post(daemon.admin_url(path), body).header("cookie", &admin);
+        request.header("content-type", form).header("sec-fetch-site", "same-origin").answer()
+    };
+    let file = std::fs::read(paths::plugin("hostile")).expect("it is built");
+    let second = wasm::patched(&file, b"hostile-revision-A", b"hostile-revision-B");
+    let bring = |wish: &str, canary: &str| {
+        let body = multipart(&[("csrf", &csrf), ("wish", wish), ("canary", canary)], &second);
+        post("/plugins", "multipart/form-data; boundary=part", body)
+    };
+    let decide = |what: &str| {
+        let form = format!("csrf={csrf}").into_bytes();
+        post(&format!("/plugins/hostile/{what}"), "application/x-www-form-urlencoded", form)
+    };
+
+    let compared = bring("compare", "100");
+    assert_eq!(compared.status, 200, "{}", compared.text());
+    assert!(compared.text().contains("2 events planned twice"), "{}", compared.text());
+    assert_eq!(page(&admin).matches("activated").count(), 1, "comparing changes nothing");
+    let wrong = bring("install", "0");
+    assert!(wrong.text().contains("between 0 and 100 percent"), "{}", wrong.text());
+    let tried = bring("install", "50");
+    assert_eq!((tried.status, tried.header("location")), (303, Some("/plugins/hostile?done=installed")));
+    assert!(page(&admin).contains("<h2>On trial</h2>"), "{}", page(&admin));
+    for control in ["/promote", "/rollback", "Go back"] {
+        assert!(!page(&viewer).contains(control), "a viewer has no {control}");
+    }
+    assert_eq!(decide("promote").status, 303);
+    assert!(!page(&admin).contains("<h2>On trial</h2>"), "{}", page(&admin));
+    assert_eq!(decide("rollback").status, 303);
+    assert!(page(&admin).contains("rolled back"), "{}", page(&admin));
+    let audit = call(&daemon, "GET", "audit", "vera", Value::Null).json();
+    let what: Vec<&str> = audit.as_array().into_iter().flatten().filter_map(|entry| entry["what"].as_str()).collect();
+    assert_eq!(what[..3], ["plugin rolled back", "plugin promoted", "plugin installed"], "{audit}");
+    let nothing = decide("grant");
+    assert!(nothing.text().contains("waits for a grant"), "{}", nothing.text());
 }

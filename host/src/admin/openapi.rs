@@ -1,5 +1,6 @@
 //! The OpenAPI document of `/api/v1`, made from the table of its operations.
 
+use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use super::operations::{Form, OPERATIONS, Operation};
@@ -57,7 +58,7 @@ fn described(operation: &Operation) -> Value {
         "409": failure("Something else is in the way"),
         "500": failure("The daemon cannot do it"),
     });
-    if answers_saved || operation.takes != Form::Nothing {
+    if operation.method != Method::GET {
         responses["422"] = failure("The result would not be good");
     }
     if answers_saved {

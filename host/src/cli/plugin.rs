@@ -1,4 +1,8 @@
-//! `switchyard plugin build | inspect | run | judge | bench`; the rest is in [`rollout`].
+//! `switchyard plugin new | build | test | dev | inspect | run | judge | bench | explain`; the rest is in
+//! [`rollout`].
+
+mod dev;
+mod trial;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -9,15 +13,26 @@ use clap::Subcommand;
 use super::rollout;
 use crate::clock;
 use crate::plugin::bench::{self, BenchArguments};
-use crate::plugin::build;
+use crate::plugin::build::kept;
 use crate::plugin::explain::{self, ExplainArguments};
 use crate::plugin::host::{Limits, PluginHost};
 use crate::plugin::inspect;
+use crate::plugin::manifest::read_readme;
+use crate::plugin::project::create::create;
+use crate::plugin::project::language::Language;
 use crate::plugin::run::{self, JudgeArguments, RunArguments};
 
 #[derive(Subcommand)]
 pub(super) enum Plugin {
-    /// Build a plugin's folder (plugin.toml, Cargo.toml, fixtures/) into one file.
+    /// Make a project that builds, passes its tests and loads.
+    New {
+        /// The folder to make; the last part of its path is the plugin's id.
+        path: PathBuf,
+        /// The language.
+        #[arg(long, value_enum, default_value_t = Language::Rust)]
+        lang: Language,
+    },
+    /// Build a plugin's folder (plugin.toml, the code, fixtures/) into one file.
     Build {
         /// The folder.
         #[arg(default_value = ".")]
@@ -25,10 +40,14 @@ pub(super) enum Plugin {
         /// Where to write it; <id>.wasm in the folder by default.
         #[arg(short, long)]
         output: Option<PathBuf>,
-        /// Take this .wasm, a component or a core module, instead of calling cargo.
+        /// Take this .wasm, a component or a core module, instead of building the code.
         #[arg(long)]
         wasm: Option<PathBuf>,
     },
+    /// Build a plugin's folder, run its fixtures and show how the plans differ.
+    Test(trial::Test),
+    /// Build and test a plugin's folder at each save.
+    Dev(dev::Dev),
     /// Show what a plugin is, what it may do, and why.
     Inspect {
         /// The plugin's file.
@@ -36,6 +55,9 @@ pub(super) enum Plugin {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+        /// Print what its README says.
+        #[arg(long, conflicts_with = "json")]
+        readme: bool,
     },
     /// Plan events from a file and print the requests; sends nothing.
     Run {
@@ -113,18 +135,25 @@ pub(super) enum Plugin {
 pub(super) fn run(call: Plugin) -> anyhow::Result<()> {
     let out = &mut std::io::stdout().lock();
     match call {
+        Plugin::New { path, lang } => new(&path, lang, out),
         Plugin::Build { folder, output, wasm } => {
-            let bytes = build::build_folder(&folder, wasm.as_deref())?;
-            let id = crate::plugin::manifest::read_manifest(&bytes)?.id;
-            let path = output.unwrap_or_else(|| folder.join(format!("{id}.wasm")));
-            std::fs::write(&path, &bytes).with_context(|| format!("{} cannot be written", path.display()))?;
+            let (path, bytes) = trial::build_file(&folder, output.as_deref(), wasm.as_deref())?;
             writeln!(out, "{}: {} KB", path.display(), bytes.len().div_ceil(1024))?;
             Ok(())
         }
-        Plugin::Inspect { file, json } => inspect::inspect(&host()?, &file, json, out),
+        Plugin::Test(call) => trial::run(&host()?, &call, out),
+        Plugin::Dev(call) => dev::run(&host()?, &call, out),
+        Plugin::Inspect { file, readme: true, .. } => {
+            let wasm = host()?.read_file(&file)?;
+            let readme = read_readme(&wasm).with_context(|| file.display().to_string())?;
+            let readme = readme.with_context(|| format!("{} has no README", file.display()))?;
+            Ok(write!(out, "{readme}")?)
+        }
+        Plugin::Inspect { file, json, .. } => inspect::inspect(&host()?, &file, json, out),
         Plugin::Run { file, settings, events, now, batch } => {
             let now_ms = now.unwrap_or_else(clock::now_ms);
-            run::run(&host()?, &RunArguments { plugin: file, settings, events, now_ms, batch }, out)
+            let arguments = RunArguments { plugin: file, settings, events, now_ms, batch };
+            run::run(&host()?, &arguments, out, &mut std::io::stderr().lock())
         }
         Plugin::Judge { file, settings, answers, now } => {
             let now_ms = now.unwrap_or_else(clock::now_ms);
@@ -144,5 +173,22 @@ pub(super) fn run(call: Plugin) -> anyhow::Result<()> {
 }
 
 fn host() -> anyhow::Result<PluginHost> {
-    Ok(PluginHost::new(Limits::default(), None)?)
+    // A plugin with an interpreter takes seconds to compile: its compiled code is kept for the next command.
+    let cache = kept::directory("compiled").filter(|cache| std::fs::create_dir_all(cache).is_ok());
+    if let Some(cache) = &cache {
+        kept::prune(cache).with_context(|| cache.display().to_string())?;
+    }
+    Ok(PluginHost::new(Limits::default(), cache.as_deref())?)
+}
+
+fn new(path: &std::path::Path, language: Language, out: &mut dyn Write) -> anyhow::Result<()> {
+    let folder = create(path, language)?.display().to_string();
+    writeln!(out, "{folder} is there. Then:")?;
+    match language {
+        Language::Rust => {}
+        Language::Javascript => writeln!(out, "  (cd {folder} && npm install)")?,
+        Language::Python => writeln!(out, "  python3 -m pip install -r {folder}/requirements.txt")?,
+    }
+    writeln!(out, "  switchyard plugin test {folder}")?;
+    Ok(())
 }

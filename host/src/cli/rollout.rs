@@ -1,8 +1,9 @@
 //! `switchyard plugin install | grant | promote | rollback | history`.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -86,6 +87,17 @@ pub(super) fn run(call: Rollout) -> anyhow::Result<()> {
         Rollout::Rollback { which, to } => change(&which, "rollback", &json!({"to": to})),
         Rollout::History(which) => history(&which),
     }
+}
+
+/// Installs a file that was just built, as it is.
+pub(super) fn install_file(file: &Path, admin: &AdminArguments) -> anyhow::Result<()> {
+    let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let answer = admin_client::call_with(admin, "plugins", Bytes::from(bytes), None)?;
+    if admin.json {
+        return print_json(&answer);
+    }
+    print_active(&answer);
+    Ok(())
 }
 
 fn install(call: &Install) -> anyhow::Result<()> {

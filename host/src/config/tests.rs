@@ -117,7 +117,7 @@ fn the_proxy_and_the_authorities() {
 fn every_table_of_the_page_on_transformations_is_good() {
     let page = include_str!("../../docs/transformations.md");
     let blocks: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert!(blocks.len() > 20, "{}", blocks.len());
+    assert!(blocks.len() > 15, "{}", blocks.len());
     for block in blocks {
         // A destination has one table of its own: its keys stand in it already.
         let (keys, tables) = match block.strip_prefix("[pipeline.destination]\n") {

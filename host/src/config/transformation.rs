@@ -111,11 +111,11 @@ impl Checker<'_> {
         for (class, value) in table.into_inner() {
             let mut secret = None;
             let mut members = plain(&value);
-            if let (Value::Object(members), toml::Value::Table(table)) = (&mut members, &value) {
-                if let Some(value) = table.get("secret") {
-                    secret = self.secret_text(value, span.start)?;
-                    members.remove("secret");
-                }
+            if let (Value::Object(members), toml::Value::Table(table)) = (&mut members, &value)
+                && let Some(value) = table.get("secret")
+            {
+                secret = self.secret_text(value, span.start)?;
+                members.remove("secret");
             }
             match serde_json::from_value::<Treatment>(members) {
                 Ok(Treatment::Long(mut long)) => {

@@ -4,14 +4,13 @@ use hyper::StatusCode;
 
 use super::parts::{destination_address, encoded};
 use super::settings_form::{Mistakes, changes};
-use super::{Answer, Asked, dead_letters, destination, integrations, sources, transformations};
+use super::{Answer, Asked, dead_letters, destination, integrations, revisions, sources, transformations};
 use crate::admin::destinations::{AddCall, ChangeCall, add, change, needs, pause, remove};
 use crate::admin::groups::groups;
 use crate::admin::plugins::plugin;
 use crate::admin::sources::{KeyChange, add_write_key, change_write_key, remove_write_key, test_event};
 use crate::admin::{Failure, configuration, plugins};
 use crate::config::Role;
-use crate::daemon::Install;
 use crate::queue::{DeadFilter, DestinationId};
 
 /// Does what a form asks for.
@@ -60,9 +59,20 @@ pub async fn act(asked: &Asked, parts: &[&str]) -> Result<Answer, Failure> {
             Ok(Answer::See(format!("/history/{saved}?done=rolled-back&r={saved}")))
         }
         ["plugins"] => {
-            let installed = plugins::install(daemon, caller, asked.file.clone(), Install::default()).await?;
+            if asked.get("wish") == Some("compare") {
+                return Ok(Answer::Page(revisions::comparison(asked).await?));
+            }
+            let installed = plugins::install(daemon, caller, asked.file.clone(), revisions::install_of(asked)?).await?;
             let id = installed["plugin"].as_str().unwrap_or_default();
             Ok(Answer::See(format!("/plugins/{}?done=installed", encoded(id))))
+        }
+        ["plugins", id, wish @ ("grant" | "promote" | "rollback")] => {
+            match *wish {
+                "grant" => plugins::grant(daemon, caller, id).await?,
+                "promote" => plugins::promote(daemon, caller, id).await?,
+                _ => plugins::roll_back(daemon, caller, id, asked.get("to")).await?,
+            };
+            Ok(Answer::See(format!("/plugins/{}?done={wish}", encoded(id))))
         }
         _ => Err(Failure::unknown("not_found", "there is nothing to do at this address")),
     }

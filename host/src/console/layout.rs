@@ -57,7 +57,10 @@ fn notice(asked: &Asked) -> Option<String> {
         "paused" => "Paused: its events wait, and nothing is lost.".to_string(),
         "resumed" => "It goes on.".to_string(),
         "rolled-back" => format!("Rolled back.{}", in_effect()),
-        "installed" => "The plugin is active for every destination that uses it.".to_string(),
+        "installed" => "The plugin is active.".to_string(),
+        "grant" => "Granted: the revision is active.".to_string(),
+        "promote" => "All users go to the new revision.".to_string(),
+        "rollback" => "The revision before is active again.".to_string(),
         "discarded" => "Discarded.".to_string(),
         _ => return None,
     })

@@ -23,6 +23,7 @@ mod live;
 mod overview;
 mod parts;
 mod plugins;
+mod revisions;
 mod rule_form;
 mod settings_form;
 mod sign_in;

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use super::glyphs::glyph;
 use super::integrations::secrets_of;
 use super::layout::pagehead;
-use super::parts::{bytes, count, csrf, destination_address, encoded, note, number};
-use super::{Asked, Page};
+use super::parts::{bytes, count, destination_address, encoded, note, number};
+use super::{Asked, Page, revisions};
 use crate::admin::Failure;
 use crate::admin::plugins::{PluginView, plugin, plugins};
 use crate::config::Role;
@@ -16,22 +16,17 @@ use crate::plugin::manifest::Order;
 pub async fn page(asked: &Asked) -> Result<Page, Failure> {
     let configured = asked.daemon.configured().await;
     let all = plugins(&configured);
+    let status = asked.daemon.plugins_status().await;
+    let of =
+        |id: &str| status.as_array().into_iter().flatten().find(|own| own["plugin"] == id).cloned().unwrap_or_default();
     let directory = configured.config.plugin_directory.display().to_string();
     let body = html! {
-        (pagehead("Plugins", html! { span class="muted small" { (count(all.len() as u64, "plugin", "plugins")) } }, html! {}))
+        (pagehead("Plugins", html! { span class="muted small" { (count(all.len() as u64, "plugin", "plugins")) } (revisions::waiting(&status)) }, html! {}))
         @for (path, why) in &configured.refused {
             (note("bad", "dead", html! { b { (path.file_name().unwrap_or_default().to_string_lossy()) " is refused" } p { (why) } p class="muted" { "What runs goes on." } }))
         }
         @if asked.caller.may(Role::Admin) {
-            section class="card" {
-                header { h2 { "Install or upgrade" } }
-                form class="pad row" method="post" action="/plugins" enctype="multipart/form-data" {
-                    (csrf(asked))
-                    input type="file" name="file" accept=".wasm" required aria-label="A plugin's .wasm file";
-                    button class="go" { (glyph("plus")) "Check and activate" }
-                    p class="small muted" { "It is compiled, its fixtures are run, and each destination's settings are tried before anything changes. Or drop the file into " code { (directory) } "." }
-                }
-            }
+            (revisions::form(asked, &directory))
         }
         section class="card" {
             @if all.is_empty() { p class="empty" { "None yet." } }
@@ -42,7 +37,7 @@ pub async fn page(asked: &Asked) -> Result<Page, Failure> {
                         tr {
                             td { a href={ "/plugins/" (encoded(&own.plugin)) } { (own.name) } div class="small muted" { (own.description) } }
                             td { (own.version) }
-                            td { code title=(own.revision) { (own.revision.get(..12).unwrap_or_default()) } }
+                            td { code title=(own.revision) { (own.revision.get(..12).unwrap_or_default()) } (revisions::tags(&of(&own.plugin))) }
                             td { (own.contract) }
                             td class="right" data-label="destinations" { (own.destinations.len()) }
                         }
@@ -59,6 +54,7 @@ pub async fn plugin_page(asked: &Asked, id: &str) -> Result<Page, Failure> {
     let configured = asked.daemon.configured().await;
     let own = plugin(&configured, id)?;
     let guests = configured.config.guests.clone();
+    let revisions = revisions::section(asked, id).await?;
     let body = html! {
         div class="pagehead" {
             nav class="crumbs" aria-label="Path" { a href="/plugins" { "Plugins" } }
@@ -67,7 +63,7 @@ pub async fn plugin_page(asked: &Asked, id: &str) -> Result<Page, Failure> {
             div class="actions" { @if asked.is_editor() { a class="button" href={ "/integrations/" (encoded(id)) "/add" } { (glyph("plus")) "Add destination" } } }
         }
         div class="columns" {
-            div class="stack" { (permissions(&own)) (settings(&own)) }
+            div class="stack" { (revisions) (permissions(&own)) (settings(&own)) }
             div class="stack" { (facts(&own)) (limits(&own, &guests)) }
         }
     };

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::alerting::until;
 use super::plugins::Chosen;
 use super::record::StepKind;
-use super::rollout::Back;
+use super::rollback::Back;
 use super::{Changing, Daemon};
 use crate::delivery::active::Active;
 use crate::delivery::thresholds::Breach;

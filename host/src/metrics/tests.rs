@@ -59,6 +59,8 @@ fn figures_are_named_with_their_units() {
         "switchyard_destination_sent_bytes_total{destination=\"shop/a\"} 12",
         "switchyard_destination_request_seconds_count{destination=\"shop/a\"} 1",
         "switchyard_guest_faults_total{destination=\"shop/a\",plugin=\"ga4\",kind=\"deadline\"} 1",
+        "switchyard_plugin_rollbacks_total{plugin=\"ga4\"} 3",
+        "switchyard_plugin_on_trial{plugin=\"ga4\"} 1.0",
         "switchyard_source_accepted_total{source=\"shop\"} 9",
         "switchyard_queue_sync_seconds_bucket{le=\"0.001\"} 0",
         "switchyard_queue_sync_seconds_bucket{le=\"+Inf\"} 1",

@@ -12,6 +12,7 @@ use wasmtime::{Engine, Store};
 
 use super::engine::Bounds;
 use super::fault::PluginError;
+use super::log;
 use super::plan::{Judgement, Plan, Response};
 use crate::event::Event;
 
@@ -84,7 +85,13 @@ pub fn is_types_interface(import: &str) -> bool {
     number.is_some_and(|number| check_version(number).is_ok())
 }
 
-/// Finds the functions of the version that a plugin was built for. It may import nothing.
+/// Whether a guest may import it: its author's log, and the contract's types.
+fn is_given(import: &str) -> bool {
+    import == log::INTERFACE || is_types_interface(import)
+}
+
+/// Finds the functions of the version that a plugin was built for. It may import nothing but its
+/// author's log.
 pub fn exports(engine: &Engine, component: &Component, number: &str) -> Result<Box<dyn Exports>, PluginError> {
     let version = version(number)?;
     let component_type = component.component_type();
@@ -102,7 +109,7 @@ pub fn exports(engine: &Engine, component: &Component, number: &str) -> Result<B
             Err(unknown) => unknown,
         });
     }
-    let wanted: Vec<String> = imports.into_iter().filter(|name| !is_types_interface(name)).collect();
+    let wanted: Vec<String> = imports.into_iter().filter(|name| !is_given(name)).collect();
     if !wanted.is_empty() {
         return Err(PluginError::Imports(wanted));
     }

@@ -11,6 +11,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use super::fault::PluginError;
 use super::limits::Limits;
+use super::log::Log;
 use crate::meter::GuestMeter;
 
 /// Time between two epochs.
@@ -25,7 +26,10 @@ const IDLE_TICKS_MAX: u32 = 20;
 const KEEP_RESIDENT_BYTES: usize = 4 << 20;
 
 /// Core modules in one component: a Rust guest has one, an interpreter with its libraries some.
-const CORE_INSTANCES_MAX: u32 = 32;
+const CORE_INSTANCES_MAX: u32 = 64;
+
+/// One in so many places may be taken by an instance that rests: the others are for calls.
+const RESTING_SHARE: usize = 2;
 
 /// Linear memories in one component. Each reserves 4 GiB of address space in the pool.
 const MEMORIES_MAX: u32 = 1;
@@ -52,6 +56,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     live: usize,
+    /// Instances that are kept for another call. They take up a place, and the clock sleeps over them.
+    resting: usize,
     clock_sleeps: bool,
     stopping: bool,
 }
@@ -90,15 +96,13 @@ impl Sandbox {
     /// Waits until another instance may live, and counts it while the answer is kept.
     pub fn enter(&self) -> Live {
         let mut state = self.shared.lock();
-        while state.live >= self.limits.instances_max.max(1) {
+        while state.live + state.resting >= self.limits.instances_max.max(1) {
             state = self.shared.room.wait(state).expect("nobody panics while holding the count");
         }
-        state.live += 1;
-        if state.clock_sleeps {
-            self.shared.wake.notify_one();
-        }
+        state.begin(&self.shared.wake);
         drop(state);
-        Live { shared: self.shared.clone() }
+        let resting_max = self.limits.instances_max / RESTING_SHARE;
+        Live { shared: self.shared.clone(), is_resting: false, resting_max }
     }
 
     /// A call's deadline in epochs: the time, and one tick because the first may come at once.
@@ -124,14 +128,54 @@ impl Shared {
     }
 }
 
+impl State {
+    fn begin(&mut self, wake: &Condvar) {
+        self.live += 1;
+        if self.clock_sleeps {
+            wake.notify_one();
+        }
+    }
+}
+
 /// A live instance's place in the count.
 pub struct Live {
     shared: Arc<Shared>,
+    is_resting: bool,
+    resting_max: usize,
+}
+
+impl Live {
+    /// It is kept for another call; no, when too many are.
+    pub fn rest(&mut self) -> bool {
+        let mut state = self.shared.lock();
+        if self.is_resting || state.resting >= self.resting_max {
+            return self.is_resting;
+        }
+        state.live -= 1;
+        state.resting += 1;
+        self.is_resting = true;
+        true
+    }
+
+    /// It is called again.
+    pub fn wake(&mut self) {
+        let mut state = self.shared.lock();
+        if std::mem::take(&mut self.is_resting) {
+            state.resting -= 1;
+            state.begin(&self.shared.wake);
+        }
+    }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.shared.lock().live -= 1;
+        let mut state = self.shared.lock();
+        if self.is_resting {
+            state.resting -= 1;
+        } else {
+            state.live -= 1;
+        }
+        drop(state);
         self.shared.room.notify_one();
     }
 }
@@ -200,6 +244,8 @@ pub struct Bounds {
     table_elements_max: usize,
     /// The guest was refused more memory.
     pub memory_refused: bool,
+    /// What the guest says to its author.
+    pub log: Log,
     meter: Option<Arc<GuestMeter>>,
 }
 
@@ -210,6 +256,7 @@ impl Bounds {
             memory_bytes_max: limits.memory_bytes_max,
             table_elements_max: limits.table_elements_max,
             memory_refused: false,
+            log: Log::default(),
             meter,
         }
     }

@@ -43,8 +43,8 @@ pub enum PluginError {
         /// Its version.
         found: String,
     },
-    /// It wants something from outside, and a plugin gets nothing.
-    #[error("the plugin imports {}; a plugin may import nothing (for a Rust plugin, build for wasm32-unknown-unknown)", .0.join(", "))]
+    /// It wants something from outside, and a plugin gets nothing but its author's log.
+    #[error("the plugin imports {}; a plugin may import nothing but {} (for a Rust plugin, build for wasm32-unknown-unknown)", .0.join(", "), super::log::INTERFACE)]
     Imports(Vec<String>),
     /// It lacks what every plugin exports.
     #[error("the plugin does not export {0}: it must export one of the worlds of the contract")]

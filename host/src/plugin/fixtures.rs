@@ -26,10 +26,20 @@ pub fn run_all(revision: &Revision) -> Result<(), PluginError> {
 }
 
 fn plan(revision: &Revision, fixture: &Fixture) -> Result<Value, PluginError> {
-    let (settings, handles) = revision.schema().hide(&fixture.settings, DESTINATION, &HandleKey::fixed())?;
-    let events = events(fixture)?;
-    let plan = revision.plan(&settings.to_string(), fixture.now_ms, &events)?;
-    plan_json(&plan, &handles, fixture.now_ms).map_err(|error| PluginError::Manifest(error.to_string()))
+    plan_heard(revision, fixture).0
+}
+
+/// What a fixture's events give, and what the guest said to its author meanwhile.
+pub fn plan_heard(revision: &Revision, fixture: &Fixture) -> (Result<Value, PluginError>, String) {
+    let mut heard = String::new();
+    let planned = (|| {
+        let (settings, handles) = revision.schema().hide(&fixture.settings, DESTINATION, &HandleKey::fixed())?;
+        let events = events(fixture)?;
+        let (plan, said) = revision.plan_heard(&settings.to_string(), fixture.now_ms, &events);
+        heard = said;
+        plan_json(&plan?, &handles, fixture.now_ms).map_err(|error| PluginError::Manifest(error.to_string()))
+    })();
+    (planned, heard)
 }
 
 fn events(fixture: &Fixture) -> Result<Vec<Event>, PluginError> {

@@ -53,6 +53,8 @@ fn facts(
         ("kinds", or_none(&manifest.kinds)),
         ("hosts", or_none(&manifest.hosts)),
         ("batch", format!("{} events, {} bytes", manifest.batch.events_max, manifest.batch.bytes_max)),
+        ("instances", instances(manifest)),
+        ("secrets", secrets(manifest)),
         ("fixtures", manifest.fixtures.len().to_string()),
         ("imports", or_none(imports)),
         ("exports", or_none(exports)),
@@ -75,6 +77,29 @@ fn facts(
     facts
 }
 
+fn instances(manifest: &Manifest) -> String {
+    match manifest.instances.calls_max {
+        1 => "a fresh one for each call: plans are reproducible".to_string(),
+        calls_max => format!("used for up to {calls_max} calls: plans may depend on earlier ones, not reproducible"),
+    }
+}
+
+/// The settings that the plugin gets as handles, and where the host puts their values in.
+fn secrets(manifest: &Manifest) -> String {
+    let properties = manifest.settings.get("properties").and_then(Value::as_object);
+    let secret = |(name, schema): (&String, &Value)| {
+        (schema.get("secret") == Some(&Value::Bool(true))).then(|| format!("{name} in {}", places(manifest, name)))
+    };
+    let secrets: Vec<String> = properties.into_iter().flatten().filter_map(secret).collect();
+    if secrets.is_empty() { "none".to_string() } else { secrets.join("; ") }
+}
+
+fn places(manifest: &Manifest, setting: &str) -> String {
+    let places: Vec<String> =
+        manifest.secret_use(setting).places.iter().map(|place| format!("{place:?}").to_lowercase()).collect();
+    places.join(", ")
+}
+
 fn settings(manifest: &Manifest, out: &mut dyn Write) -> anyhow::Result<()> {
     let Some(properties) = manifest.settings.get("properties").and_then(Value::as_object) else { return Ok(()) };
     let required = manifest.settings.get("required").and_then(Value::as_array);
@@ -86,9 +111,7 @@ fn settings(manifest: &Manifest, out: &mut dyn Write) -> anyhow::Result<()> {
             marks.push("required".to_string());
         }
         if schema.get("secret") == Some(&Value::Bool(true)) {
-            let places: Vec<String> =
-                manifest.secret_use(name).places.iter().map(|place| format!("{place:?}").to_lowercase()).collect();
-            marks.push(format!("secret in {}", places.join(", ")));
+            marks.push(format!("secret in {}", places(manifest, name)));
         }
         if let Some(default) = schema.get("default") {
             marks.push(format!("default {default}"));
@@ -110,9 +133,12 @@ fn surface(wasm: &[u8]) -> anyhow::Result<(Vec<String>, Vec<String>)> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
-                    imports.push(import?.name.name.to_string());
+                    let name = import?.name.name;
+                    // There is nothing in the contract's types to call.
+                    if !is_types_interface(name) {
+                        imports.push(name.to_string());
+                    }
                 }
-                imports.retain(|import| !is_types_interface(import));
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {

@@ -1,5 +1,6 @@
 //! One instance of a revision, set up with one destination's settings: plans, judges, and ends.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use wasmtime::component::Instance as Component;
@@ -14,24 +15,21 @@ use super::revision::Revision;
 use crate::event::Event;
 use crate::meter::{GuestMeter, LiveInstance};
 
-/// A guest that has taken its settings. After a fault it must not be called again.
-pub struct Instance<'a> {
-    revision: &'a Revision,
+/// A guest that has taken its settings. After a fault it must not be called again. It borrows its
+/// revision, or shares it where it outlives the call.
+pub struct Instance<R: Deref<Target = Revision>> {
+    revision: R,
     store: Store<Bounds>,
     component: Component,
     /// Last, so that the store is gone when the place is free.
-    _live: Live,
+    live: Live,
     _metered: Option<LiveInstance>,
 }
 
-impl<'a> Instance<'a> {
+impl<R: Deref<Target = Revision>> Instance<R> {
     /// Makes an instance and hands it `settings`, JSON with handles in place of secrets. `meter` counts
     /// it, when it is given.
-    pub fn start(
-        revision: &'a Revision,
-        settings: &str,
-        meter: Option<&Arc<GuestMeter>>,
-    ) -> Result<Instance<'a>, PluginFault> {
+    pub fn start(revision: R, settings: &str, meter: Option<&Arc<GuestMeter>>) -> Result<Instance<R>, PluginFault> {
         let sandbox = revision.sandbox();
         let live = sandbox.enter();
         let metered = meter.map(GuestMeter::instance);
@@ -46,10 +44,10 @@ impl<'a> Instance<'a> {
         });
         let mut instance = match started {
             Ok((component, configured)) => {
-                configured.map_err(|message| PluginFault::ConfigureRefused(bounded(revision, message)))?;
-                Instance { revision, store, component, _live: live, _metered: metered }
+                configured.map_err(|message| PluginFault::ConfigureRefused(bounded(&revision, message)))?;
+                Instance { revision, store, component, live, _metered: metered }
             }
-            Err(error) => return Err(fault(revision, &store, &error)),
+            Err(error) => return Err(fault(&revision, &store, &error)),
         };
         instance.restart_clock();
         Ok(instance)
@@ -58,28 +56,43 @@ impl<'a> Instance<'a> {
     /// Turns events into a checked plan.
     pub fn plan(&mut self, now_ms: u64, events: &[Event]) -> Result<Plan, PluginFault> {
         self.restart_clock();
-        let revision = self.revision;
-        let answered = revision.exports().plan(&mut self.call(), now_ms, events);
-        match answered {
+        let mut call = Call { store: &mut self.store, instance: &self.component };
+        match self.revision.exports().plan(&mut call, now_ms, events) {
             Ok(Ok(plan)) => Ok(check_plan(plan, events.len(), self.revision.sandbox().limits())?),
-            Ok(Err(message)) => Err(PluginFault::PlanRefused(bounded(self.revision, message))),
-            Err(error) => Err(fault(self.revision, &self.store, &error)),
+            Ok(Err(message)) => Err(PluginFault::PlanRefused(bounded(&self.revision, message))),
+            Err(error) => Err(fault(&self.revision, &self.store, &error)),
         }
     }
 
     /// Reads an answer. A plugin without a judge says nothing.
     pub fn judge(&mut self, now_ms: u64, response: &Response) -> Result<Judgement, PluginFault> {
         self.restart_clock();
-        let revision = self.revision;
-        match revision.exports().judge(&mut self.call(), now_ms, response) {
-            Ok(judgement) => check_judgement(judgement, &response.covers, revision.sandbox().limits())
+        let mut call = Call { store: &mut self.store, instance: &self.component };
+        match self.revision.exports().judge(&mut call, now_ms, response) {
+            Ok(judgement) => check_judgement(judgement, &response.covers, self.revision.sandbox().limits())
                 .map_err(PluginFault::BadJudgement),
-            Err(error) => Err(fault(revision, &self.store, &error)),
+            Err(error) => Err(fault(&self.revision, &self.store, &error)),
         }
     }
 
-    fn call(&mut self) -> Call<'_> {
-        Call { store: &mut self.store, instance: &self.component }
+    /// What the guest has said to its author since it was last asked.
+    pub fn take_log(&mut self) -> String {
+        self.store.data_mut().log.take()
+    }
+
+    /// The revision that it is of.
+    pub fn revision(&self) -> &R {
+        &self.revision
+    }
+
+    /// Lets it rest between two calls, when there is room for another one that does.
+    pub(super) fn rest(&mut self) -> bool {
+        self.live.rest()
+    }
+
+    /// Its rest is over: it waits until it may live.
+    pub(super) fn wake(&mut self) {
+        self.live.wake();
     }
 
     fn restart_clock(&mut self) {

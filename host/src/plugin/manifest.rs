@@ -38,6 +38,9 @@ pub struct Manifest {
     /// How many events it plans together.
     #[serde(default)]
     pub batch: Batch,
+    /// Whether an instance is used for more than one call.
+    #[serde(default, skip_serializing_if = "Instances::are_fresh")]
+    pub instances: Instances,
     /// What order its vendor needs.
     #[serde(default)]
     pub order: Order,
@@ -71,6 +74,31 @@ pub struct Batch {
 impl Default for Batch {
     fn default() -> Batch {
         Batch { events_max: 100, bytes_max: 1 << 20 }
+    }
+}
+
+/// How long an instance is used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instances {
+    /// Calls, after which it is dropped; it is dropped at any fault as well. 1: each call has a fresh
+    /// one, and a plan depends on nothing but its batch.
+    pub calls_max: u32,
+}
+
+/// The most calls of one instance: what a guest leaks of its memory at each is bounded by it.
+pub const INSTANCE_CALLS_MAX: u32 = 10_000;
+
+impl Default for Instances {
+    fn default() -> Instances {
+        Instances { calls_max: 1 }
+    }
+}
+
+impl Instances {
+    /// Whether each call has an instance of its own.
+    pub fn are_fresh(&self) -> bool {
+        self.calls_max == 1
     }
 }
 
@@ -133,6 +161,7 @@ pub struct Fixture {
     /// Events as the host stores them, with `type` and `messageId`.
     pub events: Vec<Value>,
     /// The plan in the form of `switchyard plugin run`; members that are left out are not compared.
+    #[serde(default)]
     pub plan: Value,
 }
 
@@ -165,6 +194,9 @@ impl Manifest {
         if self.batch.events_max == 0 || self.batch.bytes_max == 0 {
             return wrong("batch: a batch has at least one event and one byte".to_string());
         }
+        if !(1..=INSTANCE_CALLS_MAX).contains(&self.instances.calls_max) {
+            return wrong(format!("instances: calls_max must be 1 to {INSTANCE_CALLS_MAX}"));
+        }
         let properties = self.settings.get("properties").and_then(Value::as_object);
         let is_setting = |name: &str| properties.is_some_and(|properties| properties.contains_key(name));
         for host in &self.hosts {
@@ -193,7 +225,7 @@ impl Manifest {
 
 /// Reads a plugin's manifest without running or compiling anything.
 pub fn read_manifest(wasm: &[u8]) -> Result<Manifest, PluginError> {
-    let json = find_section(wasm)?.ok_or(PluginError::NoManifest)?;
+    let json = find_section(wasm, SECTION)?.ok_or(PluginError::NoManifest)?;
     // Of another version, other members may be there: say that rather than name one of them.
     let version: Value = serde_json::from_slice(json).map_err(unreadable)?;
     if let Some(found) = version.get("contract").and_then(Value::as_str) {
@@ -208,9 +240,15 @@ fn unreadable(error: serde_json::Error) -> PluginError {
     PluginError::Manifest(format!("the manifest cannot be read: {error}"))
 }
 
-/// The manifest's bytes among the custom sections of the outermost module or component. Walks the
+/// What the plugin's README says, when its file has one.
+pub fn read_readme(wasm: &[u8]) -> Result<Option<&str>, PluginError> {
+    let section = find_section(wasm, super::build::README)?;
+    Ok(section.and_then(|bytes| std::str::from_utf8(bytes).ok()))
+}
+
+/// A section's bytes among the custom sections of the outermost module or component. Walks the
 /// whole file, so that one that is cut off is found here.
-fn find_section(wasm: &[u8]) -> Result<Option<&[u8]>, PluginError> {
+fn find_section<'a>(wasm: &'a [u8], name: &str) -> Result<Option<&'a [u8]>, PluginError> {
     if !wasm.starts_with(b"\0asm") {
         return Err(PluginError::Malformed("it does not begin as one".to_string()));
     }
@@ -221,9 +259,9 @@ fn find_section(wasm: &[u8]) -> Result<Option<&[u8]>, PluginError> {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::CustomSection(section)
-                if depth == 0 && section.name() == SECTION && found.replace(section.data()).is_some() =>
+                if depth == 0 && section.name() == name && found.replace(section.data()).is_some() =>
             {
-                return Err(PluginError::Manifest("the file has two manifests".to_string()));
+                return Err(PluginError::Manifest(format!("the file has two sections `{name}`")));
             }
             _ => {}
         }

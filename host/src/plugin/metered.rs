@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::fault::PluginFault;
-use super::instance::Instance;
+use super::kept::Kept;
 use super::plan::{Judgement, Plan, Request, Response};
 use super::revision::{Revision, guarded};
 use crate::event::Event;
@@ -11,13 +11,14 @@ use crate::meter::{Call, FaultKind, GuestMeter};
 
 /// Plans a batch as [`Revision::plan`] does.
 pub fn plan(
-    revision: &Revision,
+    kept: &Kept,
+    revision: &Arc<Revision>,
     settings: &str,
     now_ms: u64,
     events: &[Event],
     meter: &Arc<GuestMeter>,
 ) -> Result<Plan, PluginFault> {
-    let call = || guarded(|| Instance::start(revision, settings, Some(meter))?.plan(now_ms, events));
+    let call = || guarded(|| kept.call(revision, settings, meter, |instance| instance.plan(now_ms, events)));
     let planned = meter.timed(Call::Plan, call);
     let index_bytes = |event: &Event| if revision.is_indexed() { event.index.len() } else { 0 };
     let bytes_in: usize = events.iter().map(|event| event.json.len() + index_bytes(event)).sum();
@@ -34,13 +35,14 @@ fn bytes_of(request: &Request) -> usize {
 
 /// Reads an answer as [`Revision::judge`] does.
 pub fn judge(
-    revision: &Revision,
+    kept: &Kept,
+    revision: &Arc<Revision>,
     settings: &str,
     now_ms: u64,
     response: &Response,
     meter: &Arc<GuestMeter>,
 ) -> Result<Judgement, PluginFault> {
-    let call = || guarded(|| Instance::start(revision, settings, Some(meter))?.judge(now_ms, response));
+    let call = || guarded(|| kept.call(revision, settings, meter, |instance| instance.judge(now_ms, response)));
     let judged = meter.timed(Call::Judge, call);
     let bytes_out = judged.as_ref().map_or(0, |judgement| judgement.follow_ups.iter().map(bytes_of).sum());
     meter.bytes(response.body.len() + response.tag.len(), bytes_out);

@@ -1,12 +1,13 @@
 //! The plugin host: loads the code of integrations, calls it in a sandbox, and checks every answer.
 //!
 //! Invariants:
-//! - A guest computes and nothing else: no import is linked, so it has no network, no files, no clock
-//!   and no randomness. Secrets reach it as handles ([`handles`]).
+//! - A guest computes and nothing else: the only import that is linked takes what it says to its author
+//!   ([`log`]), so it has no network, no files, no clock and no randomness. Secrets reach it as handles
+//!   ([`handles`]).
 //! - Every call is bounded in time, memory and output ([`limits`]); a guest that fails in whatever way
 //!   is a [`fault::PluginFault`], never a panic and never a wait without end.
-//! - A fresh instance for every batch: nothing of one batch is seen by the next, and the same events
-//!   give the same plan.
+//! - A fresh instance for every call, unless the plugin asks for another ([`kept`]): nothing of one batch
+//!   is seen by the next, and the same events give the same plan.
 //! - Nothing of a guest's answer is used before [`check`] has seen it.
 //!
 //! It knows nothing of HTTP, of the queue or of the configuration file, and it sends nothing.
@@ -27,8 +28,10 @@ pub mod hiding;
 pub mod host;
 pub mod inspect;
 pub mod instance;
+pub mod kept;
 pub mod limits;
 pub mod lineage;
+pub mod log;
 pub mod manifest;
 pub mod metered;
 pub mod permissions;

@@ -14,6 +14,9 @@
 //! [batch]
 //! events_max = 50
 //!
+//! [instances]                       # left out: each call has a fresh instance
+//! calls_max = 1000
+//!
 //! [settings.api_key]                # JSON Schema, with `required` and `secret` at the setting
 //! type = "string"
 //! title = "API key"
@@ -27,6 +30,12 @@
 //!
 //! A fixture is fixtures/NAME.json with `settings`, `now_ms`, `events` and `plan`.
 
+pub mod create;
+pub mod embedded;
+pub mod language;
+pub mod trial;
+pub mod vendored;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -36,7 +45,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::contract;
 use super::fault::PluginError;
-use super::manifest::{Batch, Fixture, Manifest, Order, SecretUse};
+use super::manifest::{Batch, Fixture, Instances, Manifest, Order, SecretUse};
 use crate::event::EventKind;
 
 /// The file that describes a plugin.
@@ -94,6 +103,8 @@ struct File {
     #[serde(default)]
     batch: Batch,
     #[serde(default)]
+    instances: Instances,
+    #[serde(default)]
     settings: toml::Table,
     #[serde(default)]
     secrets: BTreeMap<String, SecretUse>,
@@ -135,6 +146,7 @@ pub fn read(folder: &Path, version: Option<&str>) -> Result<Manifest, PluginErro
         settings: object_schema(&file.settings)?,
         hosts,
         batch: file.batch,
+        instances: file.instances,
         order: file.order,
         secrets: file.secrets,
         permissions,

@@ -12,6 +12,7 @@ use super::engine::{Bounds, Sandbox};
 use super::fault::{PluginError, PluginFault};
 use super::instance::Instance;
 use super::limits::Limits;
+use super::log;
 use super::manifest::Manifest;
 use super::plan::{Judgement, Plan, Response};
 use super::settings::Schema;
@@ -28,7 +29,7 @@ pub struct Revision {
 }
 
 impl Revision {
-    /// Links compiled code: to nothing, so a plugin that imports anything is refused.
+    /// Links compiled code: to the author's log alone, so a plugin that imports anything else is refused.
     pub(super) fn link(
         sandbox: Arc<Sandbox>,
         component: &Component,
@@ -37,8 +38,9 @@ impl Revision {
     ) -> Result<Revision, PluginError> {
         let schema = Schema::new(&manifest)?;
         let exports = contract::exports(sandbox.engine(), component, &manifest.contract)?;
-        let pre = Linker::new(sandbox.engine())
-            .instantiate_pre(component)
+        let mut linker = Linker::new(sandbox.engine());
+        let pre = log::link(&mut linker)
+            .and_then(|()| linker.instantiate_pre(component))
             .map_err(|error| PluginError::Code(format!("{error:#}")))?;
         Ok(Revision { manifest, digest, schema, sandbox, pre, exports })
     }
@@ -82,6 +84,18 @@ impl Revision {
     /// worker thread.
     pub fn plan(&self, settings: &str, now_ms: u64, events: &[Event]) -> Result<Plan, PluginFault> {
         guarded(|| Instance::start(self, settings, None)?.plan(now_ms, events))
+    }
+
+    /// Plans as [`Revision::plan`] does, and returns what the guest said to its author as well.
+    pub fn plan_heard(&self, settings: &str, now_ms: u64, events: &[Event]) -> (Result<Plan, PluginFault>, String) {
+        let mut heard = String::new();
+        let planned = guarded(|| {
+            let mut instance = Instance::start(self, settings, None)?;
+            let planned = instance.plan(now_ms, events);
+            heard = instance.take_log();
+            planned
+        });
+        (planned, heard)
     }
 
     /// Reads an answer in a fresh instance, as [`Revision::plan`] plans.

@@ -37,16 +37,20 @@ pub struct RunArguments {
     pub batch: Option<usize>,
 }
 
-/// Prints one JSON object a batch.
-pub fn run(host: &PluginHost, arguments: &RunArguments, out: &mut dyn Write) -> anyhow::Result<()> {
+/// Prints one JSON object a batch, and to `said` what the plugin says to its author.
+pub fn run(
+    host: &PluginHost,
+    arguments: &RunArguments,
+    out: &mut dyn Write,
+    said: &mut dyn Write,
+) -> anyhow::Result<()> {
     let guest = Guest::load(host, &arguments.plugin, &arguments.settings)?;
     let (events, _) = read_events(&arguments.events, arguments.now_ms)?;
     let own = guest.revision.manifest().batch.events_max as usize;
     for (number, batch) in events.chunks(arguments.batch.unwrap_or(own).max(1)).enumerate() {
-        let plan = guest
-            .revision
-            .plan(&guest.settings, arguments.now_ms, batch)
-            .with_context(|| format!("batch {}", number + 1))?;
+        let (plan, heard) = guest.revision.plan_heard(&guest.settings, arguments.now_ms, batch);
+        write!(said, "{heard}")?;
+        let plan = plan.with_context(|| format!("batch {}", number + 1))?;
         let shown =
             plan_json(&plan, &guest.handles, arguments.now_ms).with_context(|| format!("batch {}", number + 1))?;
         writeln!(out, "{shown}")?;

@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::fair::{Conduct, Fair, Next, Side};
 use super::fault::{PluginError, PluginFault};
+use super::kept::Kept;
 use super::metered;
 use super::plan::{Judgement, Response};
 use super::revision::Revision;
@@ -47,6 +48,7 @@ pub struct Workers {
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
+    kept: Kept,
     wake_aside: Condvar,
 }
 
@@ -60,7 +62,12 @@ impl Workers {
     pub fn start(threads: usize) -> Result<Workers, PluginError> {
         let threads = threads.max(THREADS_MIN);
         let queue = Queue { fair: Fair::default(), stopping: false };
-        let shared = Arc::new(Shared { queue: Mutex::new(queue), wake: Condvar::new(), wake_aside: Condvar::new() });
+        let shared = Arc::new(Shared {
+            queue: Mutex::new(queue),
+            wake: Condvar::new(),
+            wake_aside: Condvar::new(),
+            kept: Kept::default(),
+        });
         let room = Arc::new(Semaphore::new(WAITING_MAX));
         let mut workers = Workers { shared, room, threads: Vec::with_capacity(threads + THREADS_ASIDE) };
         for number in 0..threads {
@@ -115,10 +122,10 @@ impl Workers {
         let events: Arc<[Event]> = events.into();
         while let Some(range) = splitter.next_range() {
             let (revision, settings, events, own) = (revision.clone(), settings.clone(), events.clone(), range.clone());
-            let metered = meter.clone();
+            let (metered, shared) = (meter.clone(), self.shared.clone());
             let call = move || {
                 let started = Instant::now();
-                let planned = metered::plan(&revision, &settings, now_ms, &events[own], &metered);
+                let planned = metered::plan(&shared.kept, &revision, &settings, now_ms, &events[own], &metered);
                 (conduct(&planned), (planned, started.elapsed()))
             };
             let (planned, took) = match self.run(meter.destination(), call).await {
@@ -140,8 +147,9 @@ impl Workers {
         meter: &Arc<GuestMeter>,
     ) -> Result<Judgement, PluginFault> {
         let (revision, settings, metered) = (revision.clone(), settings.clone(), meter.clone());
+        let shared = self.shared.clone();
         let call = move || {
-            let judged = metered::judge(&revision, &settings, now_ms, &response, &metered);
+            let judged = metered::judge(&shared.kept, &revision, &settings, now_ms, &response, &metered);
             (conduct(&judged), judged)
         };
         self.run(meter.destination(), call).await?

@@ -86,6 +86,8 @@ impl Checking<'_> {
             set.iter().copied().filter(|key| OPERATIONS.iter().any(|(name, _)| name == key)).collect();
         let operation = match operations[..] {
             [one] => one,
+            // Perhaps it is the key that nobody knows.
+            [] if !rule.unknown.is_empty() => return None,
             [] => {
                 let all = OPERATIONS.map(|(name, _)| name).join(", ");
                 self.mistake("", format!("the rule does nothing: it needs one of {all}"));

@@ -139,10 +139,10 @@ impl Consent {
             return Ok(None);
         }
         let mut purposes = Vec::new();
-        if let Some(path) = &self.path {
-            if let Some(own) = path.first(view, steps)? {
-                purposes = listed(&own, steps)?;
-            }
+        if let Some(path) = &self.path
+            && let Some(own) = path.first(view, steps)?
+        {
+            purposes = listed(&own, steps)?;
         }
         if let Some(tcf) = self.tcf_of(view, steps)? {
             purposes.extend((1..=tcf::PURPOSES).map(|purpose| (format!("tcf:{purpose}"), tcf.purpose(purpose))));

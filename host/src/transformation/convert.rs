@@ -119,10 +119,8 @@ fn whole(number: &str) -> Converted {
 
 /// Milliseconds since 1970 of a time as it may be written.
 fn ms_of(text: Option<&str>, number: Option<&str>) -> Option<i64> {
-    if let Some(text) = text {
-        if let Some(ms) = time::parse(text.trim().as_bytes()) {
-            return Some(ms);
-        }
+    if let Some(ms) = text.and_then(|text| time::parse(text.trim().as_bytes())) {
+        return Some(ms);
     }
     let number: f64 = number.or(text)?.trim().parse().ok()?;
     let ms = if number.abs() < SECONDS_BELOW { number * 1_000.0 } else { number };

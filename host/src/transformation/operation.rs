@@ -327,10 +327,10 @@ fn each_pair(
 ) -> Result<(), Exhausted> {
     match pairing {
         Pairing::One => {
-            if let Some(value) = from.first(view, steps)? {
-                if let Some(made) = make(&value, edits)? {
-                    put(view.root(), &to.segments, made, edits)?;
-                }
+            if let Some(value) = from.first(view, steps)?
+                && let Some(made) = make(&value, edits)?
+            {
+                put(view.root(), &to.segments, made, edits)?;
             }
         }
         Pairing::PerItem(length) => {
@@ -338,10 +338,10 @@ fn each_pair(
             let (_, to_item) = to.segments.split_at(length);
             path::each(view.root(), items, steps, &mut |place| {
                 let Place::There(item) = place else { return Ok(()) };
-                if let Some(value) = path::first(item, from_item, steps)? {
-                    if let Some(made) = make(&value, edits)? {
-                        put(item, to_item, made, edits)?;
-                    }
+                if let Some(value) = path::first(item, from_item, steps)?
+                    && let Some(made) = make(&value, edits)?
+                {
+                    put(item, to_item, made, edits)?;
                 }
                 Ok::<(), Exhausted>(())
             })?;

@@ -1,4 +1,5 @@
-//! The real SDKs that the tests drive, installed as their lock files say, into target/clients.
+//! The real SDKs that the tests drive, and the tools that plugins are made with, installed as their
+//! lock files say, into target/clients.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,6 +22,7 @@ pub fn install() -> Result<(), Failure> {
     NODE_CLIENTS.into_iter().try_for_each(node)?;
     python_is_there()?;
     PYTHON_CLIENTS.into_iter().try_for_each(python)?;
+    plugin_tools()?;
     rust()?;
     console()?;
     chromium()
@@ -45,9 +47,12 @@ fn node(name: &str) -> Result<(), Failure> {
     let (from, to) = folders(name)?;
     copy(&from, &to, &["package.json", "package-lock.json", "send.js"])?;
     copy(&root().join("tests/sdk-clients"), &to, &["calls.mjs"])?;
+    npm_install(&format!("install the client {name}"), &from, &to)
+}
+
+fn npm_install(name: &str, from: &Path, to: &Path) -> Result<(), Failure> {
     unless_installed(&from.join("package-lock.json"), &to.join("installed"), || {
-        let mut npm = command("npm", &["ci", "--no-audit", "--no-fund", "--ignore-scripts"]);
-        step(&format!("install the client {name}"), npm.current_dir(&to))
+        step(name, command("npm", &["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(to))
     })
 }
 
@@ -70,6 +75,10 @@ fn python_is_there() -> Result<(), Failure> {
 
 fn python(name: &str) -> Result<(), Failure> {
     let (from, to) = folders(name)?;
+    pip_install(&format!("install the client {name}"), &from, &to)
+}
+
+fn pip_install(name: &str, from: &Path, to: &Path) -> Result<(), Failure> {
     let requirements = from.join("requirements.txt");
     unless_installed(&requirements, &to.join("installed"), || {
         let (to, from) = (to.display().to_string(), requirements.display().to_string());
@@ -77,8 +86,22 @@ fn python(name: &str) -> Result<(), Failure> {
         let mut arguments = vec!["-m", "pip", "install"];
         arguments.extend(options);
         arguments.extend(["--target", &to, "-r", &from]);
-        step(&format!("install the client {name}"), &mut command("python3", &arguments))
+        step(name, &mut command("python3", &arguments))
     })
+}
+
+/// componentize-js and componentize-py, which make components of plugins, with what checks their types.
+fn plugin_tools() -> Result<(), Failure> {
+    let from = root().join("tests/plugin-tools");
+    let to = |language: &str| -> Result<PathBuf, Failure> {
+        let to = target().join("clients/plugin-tools").join(language);
+        std::fs::create_dir_all(&to).map_err(|error| format!("{}: {error}", to.display()))?;
+        Ok(to)
+    };
+    let javascript = to("javascript")?;
+    copy(&from.join("javascript"), &javascript, &["package.json", "package-lock.json"])?;
+    npm_install("install the tools for JavaScript plugins", &from.join("javascript"), &javascript)?;
+    pip_install("install the tools for Python plugins", &from.join("python"), &to("python")?)
 }
 
 /// cargo knows itself what is built already.

@@ -131,6 +131,13 @@ impl Building<'_> {
         ExpressionError { at, message: message.into(), suggestion: None }
     }
 
+    /// As `wrong`, at a text that stands in quotes.
+    fn wrong_text(&self, text: &str, message: String) -> ExpressionError {
+        let quoted = ['\'', '"'].iter().find_map(|quote| self.source.find(&format!("{quote}{text}")));
+        let at = quoted.map_or_else(|| self.source.find(text).unwrap_or_default(), |at| at + 1);
+        ExpressionError { at, message, suggestion: None }
+    }
+
     fn misspelled(&self, word: &str, known: Option<&str>, message: String) -> ExpressionError {
         let at = self.source.find(word).unwrap_or_default();
         let suggestion = known.map(|known| {
@@ -290,7 +297,7 @@ impl Building<'_> {
             let Node::Text(wanted) = *wanted else {
                 return Err(self.wrong(name, "the pattern of `matches` is a text that stands here, not a value"));
             };
-            let found = pattern(&wanted).map_err(|message| self.wrong(&wanted, message))?;
+            let found = pattern(&wanted).map_err(|message| self.wrong_text(&wanted, message))?;
             return Ok(Node::Matches(text, found));
         }
         let known = FUNCTIONS.iter().filter(|(known, known_form, ..)| *known == name && *known_form == form);

@@ -161,7 +161,7 @@ impl Dice {
 
 #[test]
 fn no_rules_and_no_event_make_the_engine_panic_or_work_without_end() {
-    let mut dice = Dice(0x5EED_0F_D1CE);
+    let mut dice = Dice(0x005E_ED0F_D1CE);
     let (mut good, mut changed, mut refused) = (0, 0, 0);
     for round in 0..400 {
         let mut list = Vec::new();

@@ -1,0 +1,95 @@
+//! Instances that are used for more than one call, of plugins that ask for it.
+//!
+//! An interpreter's first steps in a fresh instance cost it more than a small batch does. What a guest
+//! keeps from one call to the next is its author's business, and so its plans are shown as not
+//! reproducible. Bounded: by the calls of an instance, by the instances of a destination, and by those
+//! that rest at all ([`super::engine`]); any fault ends an instance.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::fault::PluginFault;
+use super::instance::Instance;
+use super::revision::Revision;
+use crate::meter::GuestMeter;
+use crate::queue::DestinationId;
+
+/// Instances that rest for one destination: it plans one batch at a time, and judges beside it.
+const PER_DESTINATION_MAX: usize = 2;
+
+/// Instances between two calls, by destination.
+#[derive(Default)]
+pub struct Kept {
+    resting: Mutex<HashMap<DestinationId, Vec<Resting>>>,
+}
+
+struct Resting {
+    instance: Instance<Arc<Revision>>,
+    settings: String,
+    calls: u32,
+}
+
+impl Kept {
+    /// Calls an instance of the revision with these settings: a fresh one, or one that is kept, when its
+    /// manifest says so.
+    pub fn call<T>(
+        &self,
+        revision: &Arc<Revision>,
+        settings: &str,
+        meter: &Arc<GuestMeter>,
+        call: impl FnOnce(&mut Instance<Arc<Revision>>) -> Result<T, PluginFault>,
+    ) -> Result<T, PluginFault> {
+        let calls_max = revision.manifest().instances.calls_max;
+        let mut used = match self.take(meter.destination(), revision, settings) {
+            Some(kept) => kept,
+            None => Resting {
+                instance: Instance::start(revision.clone(), settings, Some(meter))?,
+                settings: settings.to_string(),
+                calls: 0,
+            },
+        };
+        let answer = call(&mut used.instance)?;
+        used.calls += 1;
+        // What is said is for the author's commands.
+        used.instance.take_log();
+        if used.calls < calls_max {
+            self.put(meter.destination(), used);
+        }
+        Ok(answer)
+    }
+
+    /// One that rests, awake again. Those of another revision or with other settings are dropped.
+    fn take(&self, destination: &DestinationId, revision: &Arc<Revision>, settings: &str) -> Option<Resting> {
+        let mut all = self.lock();
+        let own = all.get_mut(destination)?;
+        let fits = |each: &Resting| Arc::ptr_eq(each.instance.revision(), revision) && each.settings == settings;
+        let (fitting, others): (Vec<Resting>, Vec<Resting>) = std::mem::take(own).into_iter().partition(fits);
+        *own = fitting;
+        let taken = own.pop();
+        if own.is_empty() {
+            all.remove(destination);
+        }
+        drop(all);
+        // Ending an instance takes a while, and nobody shall wait for it.
+        drop(others);
+        let mut taken = taken?;
+        taken.instance.wake();
+        Some(taken)
+    }
+
+    fn put(&self, destination: &DestinationId, mut used: Resting) {
+        let mut all = self.lock();
+        let own = all.entry(destination.clone()).or_default();
+        if own.len() < PER_DESTINATION_MAX && used.instance.rest() {
+            own.push(used);
+            return;
+        }
+        if own.is_empty() {
+            all.remove(destination);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<DestinationId, Vec<Resting>>> {
+        self.resting.lock().expect("nobody panics while holding the instances")
+    }
+}

@@ -1,0 +1,16 @@
+import contract
+import plugin
+from wit_world.imports import types
+
+
+class Planner:
+    def configure(self, settings_json: str) -> None:
+        contract.configure(plugin, settings_json)
+
+    def plan_batch(self, now_ms: int, events: list[types.Event]) -> types.Plan:
+        return contract.plan_batch(plugin, now_ms, events)
+
+
+class Judge:
+    def judge_response(self, now_ms: int, response: types.Response) -> types.Judgement:
+        return contract.judge_response(plugin, now_ms, response)
