@@ -76,7 +76,7 @@ async fn answer(daemon: Arc<Daemon>, request: Request<Incoming>, peer: IpAddr) -
     match path.strip_prefix("/api/v1/") {
         Some(call) => match api_caller(request.headers(), request.method(), host.as_deref(), by_token, session) {
             Ok(person) => api(daemon, Caller { person, from }, call, request).await,
-            Err(response) => response,
+            Err(response) => *response,
         },
         None if path == "/api" || path.starts_with("/api/") => {
             failure(StatusCode::NOT_FOUND, "not_found", "the interface is under /api/v1")
@@ -92,16 +92,16 @@ fn api_caller(
     host: Option<&str>,
     by_token: Option<Person>,
     session: Option<SignedIn>,
-) -> Result<Person, Response<Body>> {
+) -> Result<Person, Box<Response<Body>>> {
     if let Some(person) = by_token {
         return Ok(person);
     }
     // A wrong token is not made good by a cookie.
-    let session = session.filter(|_| !headers.contains_key(AUTHORIZATION)).ok_or_else(unauthorized)?;
+    let session = session.filter(|_| !headers.contains_key(AUTHORIZATION)).ok_or_else(|| Box::new(unauthorized()))?;
     let own = headers.get(CSRF_HEADER).is_some_and(|given| given.as_bytes() == session.csrf.as_bytes());
     if method != Method::GET && (!own || guard::is_from_elsewhere(headers, host)) {
         let message = "a call with a session needs the header x-csrf-token, from the console itself";
-        return Err(failure(StatusCode::FORBIDDEN, "forbidden", message));
+        return Err(Box::new(failure(StatusCode::FORBIDDEN, "forbidden", message)));
     }
     Ok(session.person)
 }

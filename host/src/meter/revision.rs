@@ -136,7 +136,10 @@ mod tests {
         meter.delivered(4);
         meter.retried(0);
         assert!(!rings());
-        (meter.trapped(1), meter.failed(2), meter.rejected(3), meter.retried(4));
+        meter.trapped(1);
+        meter.failed(2);
+        meter.rejected(3);
+        meter.retried(4);
         assert!(rings() && !rings());
         let expected = RevisionCounts { planned: 10, delivered: 4, traps: 1, faults: 2, rejected: 3, retried: 4 };
         assert_eq!(meter.counts(), expected);
