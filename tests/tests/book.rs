@@ -10,13 +10,12 @@ use switchyard_tests::paths;
 use switchyard_tests::project::Project;
 
 /// The pages of authors; the others are about running the daemon.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 9] = [
     "contract",
     "settings",
     "batching",
     "judging",
     "testing",
-    "upgrading",
     "limits",
     "tutorial-rust",
     "tutorial-javascript",
@@ -193,12 +192,17 @@ fn commands_that_are_shown_are_there() {
 
 /// A tutorial as one shell script, with ports of its own; what installs tools is left out, they are there.
 fn script(name: &str) -> String {
-    let mut script = String::from("trap 'kill $(jobs -p)' EXIT\n");
+    let mut script = String::from("started=\ntrap 'kill $started 2>/dev/null || true' EXIT\n");
     for block in blocks(name) {
         if block.role == "run" {
             let lines =
                 block.text.lines().filter(|line| !line.contains("npm install") && !line.contains("pip install"));
-            lines.for_each(|line| script.push_str(&format!("{line}\n")));
+            for line in lines {
+                script.push_str(&format!("{line}\n"));
+                if line.ends_with(" &") {
+                    script.push_str("started=\"$started $!\"\n");
+                }
+            }
         } else if let Some(path) = block.role.strip_prefix("file=") {
             script.push_str(&format!("cat > {path} <<'BLOCK'\n{}BLOCK\n", block.text));
         }

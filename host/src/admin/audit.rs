@@ -164,7 +164,8 @@ mod tests {
     async fn the_files_are_bounded_and_the_one_before_is_read_too() {
         let directory = tempfile::tempdir().unwrap();
         let log = AuditLog::open(directory.path()).unwrap();
-        std::fs::OpenOptions::new().write(true).open(&log.path).unwrap().set_len(FILE_BYTES_MAX - 400).unwrap();
+        std::fs::OpenOptions::new().write(true).open(&log.path).unwrap().set_len(FILE_BYTES_MAX - 401).unwrap();
+        std::fs::OpenOptions::new().append(true).open(&log.path).unwrap().write_all(b"\n").unwrap();
         log.write(&entry(1, "")).unwrap();
         assert!(!before(&log.path).exists(), "just within");
         (2..=5).for_each(|at_ms| log.write(&entry(at_ms, &"x".repeat(5_000))).unwrap());

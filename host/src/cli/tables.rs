@@ -87,7 +87,19 @@ mod tests {
             "plugin": "ga4", "destination": "shop/ga4", "cpu_seconds": 0.5, "plan_calls": 3, "judge_calls": 1,
             "memory_peak_bytes": 2_500_000, "bytes_in": 1_200_000, "bytes_out": 90_000, "faults": {"trap": 2, "deadline": 1, "bad_plan": 3, "memory": 1},
         });
-        let expected = ["ga4", "shop/ga4", "0.500 s", "4", "125.00 ms", "2.5 MB", "1.2 MB", "0.1 MB", "2", "1", "4"];
+        let expected = [
+            "ga4",
+            "shop/ga4",
+            "0.500 s",
+            "4",
+            "125.00 ms",
+            "2.5 MB",
+            "1.2 MB",
+            "0.1 MB",
+            "2",
+            "1",
+            "3 bad plan, 1 memory",
+        ];
         assert_eq!(guest_row(&guest), expected);
         assert_eq!(guest_row(&json!({}))[3..5], ["0", "0.00 ms"]);
     }

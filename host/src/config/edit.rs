@@ -231,6 +231,9 @@ impl Editor {
         let has_lines = keys
             .iter()
             .any(|each| each.decor().prefix().and_then(RawString::as_str).is_some_and(|text| text.contains('\n')));
+        if !has_lines && !keys.is_empty() {
+            value.decor_mut().set_prefix(" ");
+        }
         keys.push_formatted(value);
         keys.set_trailing_comma(has_lines);
         Ok(())
@@ -576,9 +579,7 @@ write_keys = [
         editor.add_destination("app", &taken).unwrap();
         assert!(
             editor.text().ends_with(
-                "]\n\n[[pipeline.destination]]\nname = \"hook\"\nplugin = \"webhook\"\n"
-                    .replace("webhook", "ga4")
-                    .as_str()
+                "]\n\n[[pipeline.destination]]\nname = \"hook\"\nplugin = \"ga4\"\nallowed_hosts = [\"a.example\"]\npaused = true\n"
             ),
             "{}",
             editor.text()

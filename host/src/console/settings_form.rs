@@ -21,7 +21,7 @@ impl Mistakes {
         let named = message.split("the setting `").skip(1).filter_map(|rest| {
             let (name, said) = rest.split_once('`')?;
             let said = said.split("; the setting").next().unwrap_or_default();
-            let said = said.trim_start_matches([':', ' ']).trim();
+            let said = said.trim_start_matches([':', ' ']).trim_end_matches([';', ' ']);
             Some((name.split('.').next().unwrap_or_default().to_string(), said.to_string()))
         });
         Mistakes { fields: named.collect(), message: message.to_string() }

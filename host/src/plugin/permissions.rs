@@ -81,7 +81,9 @@ impl Permissions {
             let what = format!("takes batches of {wanted} {unit}, {had} before");
             asks.push(Ask { what, why: reason("batch") });
         }
-        for other in wanted.others.difference(&self.others) {
+        // The reason for a host that is granted may outlast the wish for it.
+        let is_host = |name: &&String| self.hosts.contains(&name.to_ascii_lowercase());
+        for other in wanted.others.difference(&self.others).filter(|name| !is_host(name)) {
             asks.push(Ask { what: other.clone(), why: reason(other) });
         }
         asks

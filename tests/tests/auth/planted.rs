@@ -225,7 +225,9 @@ fn no_secret_is_in_anything_that_is_written_or_shown() {
     files(&daemon.data(), &mut shown);
     for (what, bytes) in &shown {
         shows_none(what, bytes);
-        assert!(!contains(bytes, token.as_bytes()), "{what} holds the admin token");
+        // It is said once, when it was made.
+        let said = bytes.windows(token.len()).filter(|window| *window == token.as_bytes()).count();
+        assert_eq!(said, usize::from(what == "the log"), "{what} and the admin token");
     }
     let all: Vec<u8> = shown.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
     assert!(contains(&all, b"you sent <sw_") && contains(&all, b"[token]"), "what vendors said was kept, without them");
