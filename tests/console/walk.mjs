@@ -143,6 +143,8 @@ async function watch(page) {
   await row.locator('.glyphs [aria-label="shop/hook: delivered"]').waitFor()
   await row.getByRole('link').click()
   await page.getByRole('heading', { name: 'Accepted' }).waitFor()
+  // The stream is ahead of what is durable by a moment.
+  for (let tries = 0; tries < 50 && !(await text(page, '#story')).includes('shop/hook'); tries += 1) await page.reload()
   expect((await text(page, '#story')).includes('shop/hook'), 'the story names the destination')
   say({ did: 'watched' })
 }
