@@ -99,7 +99,7 @@ fn calls_seen(project: &Project, events: &[Value]) -> Vec<Value> {
     let mut daemon = Daemon::prepare(Setup::shop([]));
     daemon.put_plugin("curious", &project.bytes());
     daemon.write_config(&daemon.config_text(&Setup::shop([destination])));
-    daemon.spawn();
+    daemon.restart();
     for event in events {
         let settled = |daemon: &Daemon| {
             let counters = daemon.counters("shop/curious");

@@ -1,11 +1,15 @@
 """What makes the contract's exports of a plugin's functions. The clock is the call's, chance comes from
 the call's events, and print writes to the author: nothing else comes from outside."""
 
+import sys
+
+# The datetime that is written in C asks the system for the time; the one in Python asks `time`.
+sys.modules["_datetime"] = None  # type: ignore[assignment]
+
 import io
 import json
 import os
 import random
-import sys
 import time
 import traceback
 from typing import Any, Callable, TypeVar
@@ -47,7 +51,8 @@ def _close_the_world() -> None:
     for name in ("time", "monotonic", "perf_counter", "process_time", "thread_time"):
         setattr(time, name, _seconds)
         setattr(time, name + "_ns", _nanoseconds)
-    os.urandom = lambda size: random.randbytes(size)
+    # `secrets` and `uuid` have them from before.
+    os.urandom = random._urandom = lambda size: random.randbytes(size)  # type: ignore[attr-defined]
     random.SystemRandom = random.Random  # type: ignore[misc, assignment]
 
 
