@@ -2,7 +2,7 @@
 //! released: they must load and make the same bytes for ever.
 //!
 //! An entry is `tests/corpus/<version>/<id>.wasm.gz` with `<id>.made`: a line for each plan of the
-//! plugin's own fixtures, and for the judgement of each of [`STATUSES`] as the answer to its requests.
+//! plugin's own fixtures, and for the judgement of each of `STATUSES` as the answer to its requests.
 //! A guest without fixtures has them in `<id>.fixtures.json`. `cargo xtask corpus` adds what is missing
 //! for the current version; what is there is never written again.
 

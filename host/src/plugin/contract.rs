@@ -2,7 +2,7 @@
 //!
 //! A version stands in a folder of wit/ and never changes. To the rest of the host every plugin is an
 //! [`Exports`]; what its version calls things stays in its adapter. A version that is added is a
-//! folder in wit/, a module here, and a line in [`VERSIONS`]; the compiled plugins of all versions are
+//! folder in wit/, a module here, and a line in `VERSIONS`; the compiled plugins of all versions are
 //! kept in tests/corpus and must plan the same bytes for ever.
 
 mod v1_0_0;

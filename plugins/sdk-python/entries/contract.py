@@ -56,6 +56,13 @@ def _close_the_world() -> None:
     random.SystemRandom = random.Random  # type: ignore[misc, assignment]
 
 
+def _told(error: Exception) -> str:
+    """An error and where it happened. The lines themselves would have to be read from files, and there are none."""
+    steps = traceback.walk_tb(error.__traceback__)
+    places = [f"  {frame.f_code.co_filename}, line {line}, in {frame.f_code.co_name}" for frame, line in steps]
+    return "\n".join([f"{type(error).__name__}: {error}", *places])
+
+
 def _within(now_ms: int, seed: str, call: Callable[[], T]) -> T:
     """Runs a call of the host's, with its time and with chance that depends on its input alone."""
     global _now_ms, _called
@@ -66,9 +73,9 @@ def _within(now_ms: int, seed: str, call: Callable[[], T]) -> T:
     random.seed(f"{now_ms} {seed}")
     try:
         return call()
-    except Exception:
+    except Exception as error:
         # The contract's error is a text; a trap would tell the author nothing.
-        raise Err(traceback.format_exc()) from None
+        raise Err(_told(error)) from None
 
 
 _state: Any = None
