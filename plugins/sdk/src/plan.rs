@@ -189,7 +189,7 @@ impl Request {
     }
 
     /// The vendor's limit that it counts against, where the vendor has several: what an answer says of
-    /// it ([`Judgement::slow_quota`](crate::judge::Judgement::slow_quota)) holds for the requests with
+    /// it (`slow_quota_until_ms` of a judgement) holds for the requests with
     /// the same quota.
     pub fn quota(&mut self, quota: &str) -> &mut Request {
         self.wire.quota = Some(quota.to_string());
