@@ -15,11 +15,22 @@ pub const FOLDER: &str = "switchyard";
 /// Where the worlds of JavaScript and Python plugins stand in it.
 pub const WIT: &str = "switchyard/wit";
 
-/// Puts it into a project that has none.
+/// Where a Rust project's Cargo.toml says that its SDK is.
+const RUST_SDK: &str = "switchyard/plugins/sdk";
+
+/// Puts it into a project that has none, and wants it: a Rust project may have the SDK from elsewhere, as
+/// the plugins of a workspace do.
 pub fn ensure(project: &Path, language: Language) -> Result<(), PluginError> {
     let folder = project.join(FOLDER);
     if folder.exists() {
         return Ok(());
+    }
+    if language == Language::Rust {
+        let path = project.join("Cargo.toml");
+        let text = std::fs::read_to_string(&path).map_err(|cause| PluginError::File { path, cause })?;
+        if !text.contains(RUST_SDK) {
+            return Ok(());
+        }
     }
     match language {
         Language::Rust => rust(&folder),
@@ -96,4 +107,23 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), PluginError> {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
     std::fs::write(path, text).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rust_project_gets_the_sdk_where_it_looks_for_it_there() {
+        let check = |dependency: &str, expected: bool| {
+            let project = tempfile::tempdir().unwrap();
+            let text = format!("[dependencies]\nswitchyard-sdk{dependency}\n");
+            write(&project.path().join("Cargo.toml"), &text).unwrap();
+            ensure(project.path(), Language::Rust).unwrap();
+            assert_eq!(project.path().join(RUST_SDK).join("Cargo.toml").exists(), expected, "{dependency}");
+            assert_eq!(project.path().join(FOLDER).exists(), expected, "{dependency}");
+        };
+        check(" = { path = \"switchyard/plugins/sdk\" }", true);
+        check(".workspace = true", false);
+    }
 }
