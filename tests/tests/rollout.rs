@@ -238,6 +238,12 @@ fn a_revision_whose_judge_traps_goes_back_by_itself() {
     check_bad('K');
 }
 
+/// What it had in flight is not read one time-out after the other.
+#[test]
+fn a_revision_whose_judge_spins_goes_back_by_itself() {
+    check_bad('L');
+}
+
 #[test]
 fn a_revision_whose_judge_speaks_of_no_event_goes_back_by_itself() {
     check_bad('M');
