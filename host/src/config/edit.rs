@@ -298,6 +298,11 @@ impl Editor {
         for token in tokens.and_then(Item::as_array_of_tables_mut).into_iter().flat_map(ArrayOfTables::iter_mut) {
             hide_item(token.get_mut("sha256"));
         }
+        let registries = self.document.get_mut("plugins").and_then(|plugins| plugins.get_mut("registry"));
+        for registry in registries.and_then(Item::as_array_of_tables_mut).into_iter().flat_map(ArrayOfTables::iter_mut)
+        {
+            hide_item(registry.get_mut("password"));
+        }
         let pipelines = self.document.get_mut("pipeline").and_then(Item::as_array_of_tables_mut);
         for pipeline in pipelines.into_iter().flat_map(ArrayOfTables::iter_mut) {
             hide_item(pipeline.get_mut("write_keys"));
