@@ -17,6 +17,7 @@ use crate::meter::{GuestMeter, RevisionMeter};
 use crate::plugin::difference::{KindOfDifference, Summary, differences};
 use crate::plugin::plan::Plan;
 use crate::plugin::sheet::sheet;
+use crate::plugin::split::Search;
 use crate::queue::DestinationId;
 use crate::transformation::Routing;
 
@@ -116,7 +117,7 @@ impl Side {
             }
             Routing::Refused(why) => return json!({"requests": {}, "fate": format!("refused: {why}")}),
         };
-        let planned = guests.plan(&self.guest, now_ms, vec![event]).await;
+        let planned = guests.plan(Search::Full, &self.guest, now_ms, vec![event]).await;
         if let Some((_, fault)) = planned.faults.first() {
             self.faults += 1;
             self.exhausted += u64::from(fault.is_exhaustion());
