@@ -15,6 +15,7 @@
 mod backfill;
 mod backlog;
 mod cache;
+mod commands;
 mod committer;
 mod copy;
 mod dead;
