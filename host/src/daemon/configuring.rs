@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Daemon;
 use super::config_history::{Saved, write_whole};
-use super::difference::Planner;
+use super::planner::Planner;
 use crate::config::Config;
 use crate::config::edit::{EditError, Editor};
 
@@ -118,7 +118,7 @@ impl Daemon {
         let ids = changing.plugins.ids();
         let revisions =
             ids.into_iter().filter_map(|id| Some((id.to_string(), changing.plugins.get(id)?.current().clone())));
-        Planner::new(changing.plugins.host(), revisions.collect())
+        Planner::new(changing.plugins.host(), self.guests.clone(), revisions.collect())
     }
 
     /// Puts a configuration that was in effect before back into effect.

@@ -17,6 +17,7 @@ pub mod bench;
 pub mod build;
 pub mod check;
 pub mod contract;
+pub mod deadline;
 pub mod difference;
 pub mod engine;
 pub mod explain;
