@@ -101,7 +101,7 @@ fn event(number: u64, now_ms: u64) -> NewEvent {
     let index = scan::index_canonical(&json).expect("it is canonical");
     let message_id = MessageId::from(format!("m-{number}").as_str());
     let event = Event { kind: EventKind::Track, message_id, received_ms: now_ms, json, index };
-    NewEvent { pipeline: PipelineId("shop".to_string()), event }
+    NewEvent { pipeline: PipelineId::from("shop"), event }
 }
 
 /// What works while the store is open.
@@ -126,7 +126,7 @@ impl World {
         let (stop, stopped) = watch::channel(false);
         let mut runtimes = Vec::new();
         for destination in &self.destinations {
-            let pipeline = PipelineId("shop".to_string());
+            let pipeline = PipelineId::from("shop");
             let feed = store.open(&destination.id, &pipeline, Start::Earliest).await.expect("the feed opens");
             let (_, active) = watch::channel(Arc::new(self.active(destination)));
             let status = Arc::new(Mutex::new(RuntimeStatus::default()));

@@ -20,7 +20,7 @@ pub(super) async fn last(daemon: &Daemon, pipeline: &str, query: Option<&str>) -
         let message = format!("`last` is a number from 1 to {LAST_MAX}");
         return failure(StatusCode::BAD_REQUEST, "bad_last", &message);
     };
-    match daemon.store.recent(&PipelineId(pipeline.to_string()), last).await {
+    match daemon.store.recent(&PipelineId::from(pipeline), last).await {
         Ok(events) => {
             let mut lines = Vec::new();
             for event in events {

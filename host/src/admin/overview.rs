@@ -147,7 +147,9 @@ pub async fn overview(daemon: &Daemon, window: Window) -> Result<Overview, Failu
         .config
         .pipelines
         .iter()
-        .map(|pipeline| looked.pipeline(pipeline, sources.get(&pipeline.id.0).unwrap_or(&SourceCounters::default())))
+        .map(|pipeline| {
+            looked.pipeline(pipeline, sources.get(pipeline.id.as_str()).unwrap_or(&SourceCounters::default()))
+        })
         .collect();
     drop(trends);
     let mut attention = of_the_daemon(daemon, &configured);
@@ -185,12 +187,12 @@ struct Looked<'a> {
 
 impl Looked<'_> {
     fn pipeline(&self, pipeline: &Pipeline, source: &SourceCounters) -> PipelineView {
-        let (now, trend) = (source_counts(source), self.trends.source(&pipeline.id.0));
+        let (now, trend) = (source_counts(source), self.trends.source(pipeline.id.as_str()));
         let within = trend.within(self.window, self.now_ms, now);
         let items = within.accepted + within.dead;
         let mostly = source.rejected_by.iter().max_by_key(|(_, count)| **count);
         PipelineView {
-            name: pipeline.id.0.clone(),
+            name: pipeline.id.to_string(),
             accepted_per_second: trend.rate(self.now_ms, now, |counts| counts.accepted),
             spark: self.spark(&trend, now, |counts| counts.accepted),
             rejected_per_second: trend.rate(self.now_ms, now, |counts| counts.dead),
@@ -200,7 +202,7 @@ impl Looked<'_> {
             destinations: pipeline
                 .destinations
                 .iter()
-                .filter_map(|each| self.destination(&pipeline.id.0, each))
+                .filter_map(|each| self.destination(pipeline.id.as_str(), each))
                 .collect(),
         }
     }

@@ -158,7 +158,7 @@ fn find<'c>(
     pipeline: &str,
     name: &str,
 ) -> Result<(&'c Arc<Pipeline>, &'c Arc<Destination>), Failure> {
-    let mut all = config.destinations().filter(|(own, each)| own.id.0 == pipeline && each.name == name);
+    let mut all = config.destinations().filter(|(own, each)| own.id.as_str() == pipeline && each.name == name);
     let unknown = || Failure::unknown("unknown_destination", format!("there is no destination `{pipeline}/{name}`"));
     all.next().ok_or_else(unknown)
 }
@@ -308,10 +308,10 @@ pub async fn review(
     let refused = |message: String| Failure::new(hyper::StatusCode::UNPROCESSABLE_ENTITY, "rules_refused", message);
     let new = only(candidate(daemon, (pipeline, name), rules).await.map_err(refused)?, pipeline);
     let old = only(daemon.configured().await.config, pipeline);
-    let events = daemon.store.recent(&PipelineId(pipeline.to_string()), REVIEWED).await?;
+    let events = daemon.store.recent(&PipelineId::from(pipeline), REVIEWED).await?;
     let count = events.len();
     let planner = daemon.planner().await;
-    let events = BTreeMap::from([(PipelineId(pipeline.to_string()), events)]);
+    let events = BTreeMap::from([(PipelineId::from(pipeline), events)]);
     let compared = tokio::task::spawn_blocking(move || planner.differences(&old, &new, &events)).await;
     let mut differences = compared.map_err(|error| refused(error.to_string()))?;
     differences.retain(|each| each.changed + each.goes_now + each.goes_no_more > 0 || each.trouble.is_some());
@@ -319,7 +319,7 @@ pub async fn review(
 }
 
 fn only(config: Config, pipeline: &str) -> Config {
-    let pipelines = config.pipelines.iter().filter(|own| own.id.0 == pipeline).cloned().collect();
+    let pipelines = config.pipelines.iter().filter(|own| own.id.as_str() == pipeline).cloned().collect();
     Config { pipelines, ..config }
 }
 

@@ -66,7 +66,7 @@ fn stored(config: &Config, path: &Path, last: usize) -> anyhow::Result<BTreeMap<
     let admin = AdminArguments { config: path.to_path_buf(), json: true };
     let mut all = BTreeMap::new();
     for pipeline in &config.pipelines {
-        let call = format!("pipelines/{}/events?last={last}", admin_client::encoded(&pipeline.id.0));
+        let call = format!("pipelines/{}/events?last={last}", admin_client::encoded(pipeline.id.as_str()));
         let mut events = Vec::new();
         admin_client::call_lines(&admin, Method::GET, &call, bytes::Bytes::new(), |line| {
             let kept: Value =

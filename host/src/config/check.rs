@@ -235,7 +235,7 @@ impl Checker<'_> {
         let tracking_plan = plan.collect::<Result<_, _>>()?;
         let validation = raw.validation.map(Spanned::into_inner).unwrap_or_default();
         let pii = shared.pii;
-        Ok(Pipeline { id: PipelineId(name), write_keys, validation, tracking_plan, pii, destinations })
+        Ok(Pipeline { id: PipelineId::from(name), write_keys, validation, tracking_plan, pii, destinations })
     }
 
     fn destination(

@@ -54,7 +54,7 @@ impl Sources {
         match self {
             Sources::All(source) => source.pipeline.clone(),
             Sources::Each(each) => {
-                each.iter().flatten().next().map_or(PipelineId(String::new()), |source| source.pipeline.clone())
+                each.iter().flatten().next().map_or(PipelineId::from(""), |source| source.pipeline.clone())
             }
         }
     }
@@ -86,7 +86,10 @@ pub(super) async fn settle(
         match sources.of(applied.kept[at]) {
             Some(source) => match source.storage_policy.stored(&event) {
                 Ok(event) => {
-                    *by_pipeline.entry(source.pipeline.clone()).or_default() += 1;
+                    match by_pipeline.get_mut(&source.pipeline) {
+                        Some(count) => *count += 1,
+                        None => drop(by_pipeline.insert(source.pipeline.clone(), 1)),
+                    }
                     events.push(NewEvent { pipeline: source.pipeline.clone(), event });
                 }
                 Err(Exhausted) => rejected.push(Rejection {
@@ -141,7 +144,7 @@ fn count(
         .iter()
         .map(|item| Rejected {
             at_ms: (gate.now)(),
-            pipeline: first.0.clone(),
+            pipeline: first.to_string(),
             message_id: item.message_id.clone(),
             code: item.code,
             message: item.message.clone(),
@@ -159,7 +162,7 @@ fn tell(
 ) {
     let step = |pipeline: &PipelineId, step, message_id: String, detail: String| Step {
         at_ms: (gate.now)(),
-        destination: pipeline.0.clone(),
+        destination: pipeline.to_string(),
         message_ids: vec![message_id],
         step,
         request: String::new(),

@@ -36,15 +36,16 @@ mod shared;
 mod state;
 mod stored_frame;
 mod tables;
-mod xxhash;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use twox_hash::XxHash64;
 
 use crate::event::{Event, MessageId};
 use crate::meter::HistogramCounts;
@@ -63,9 +64,35 @@ pub use redb_store::RedbStore;
 /// Settlements become durable at the latest so long after they were handed over, in milliseconds.
 pub const SETTLE_LAG_MS: u64 = 100;
 
-/// A pipeline's name, as configured.
+/// A pipeline's name, as configured. Cheap to clone: each event in flight has one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub struct PipelineId(pub String);
+#[serde(from = "String", into = "String")]
+pub struct PipelineId(Arc<str>);
+
+impl PipelineId {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for PipelineId {
+    fn from(name: String) -> PipelineId {
+        PipelineId(name.into())
+    }
+}
+
+impl From<&str> for PipelineId {
+    fn from(name: &str) -> PipelineId {
+        PipelineId(name.into())
+    }
+}
+
+impl From<PipelineId> for String {
+    fn from(id: PipelineId) -> String {
+        id.as_str().to_string()
+    }
+}
 
 /// A destination's name: `<pipeline>/<destination>`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -140,7 +167,7 @@ impl Lane {
     /// The lane of that name. Names of different `space`s never mean the same lane. Stored, so it
     /// stays the same in all versions.
     pub fn named(space: &str, name: &str) -> Lane {
-        Lane(xxhash::xxh64(name.as_bytes(), xxhash::xxh64(space.as_bytes(), 0)))
+        Lane(XxHash64::oneshot(XxHash64::oneshot(0, space.as_bytes()), name.as_bytes()))
     }
 }
 
