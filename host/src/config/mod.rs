@@ -10,6 +10,7 @@ mod check;
 pub mod edit;
 mod egress;
 mod interpolate;
+pub mod marks;
 mod observing;
 mod plugins;
 mod raw;

@@ -24,7 +24,7 @@ impl Daemon {
         };
         let refused = match result {
             Ok((changed, text)) => {
-                self.note_configuration(&text, FILE, "edited in the file");
+                self.note_configuration(&changing, &text, FILE, "edited in the file");
                 if changed {
                     tracing::info!(file = %path.display(), "the changed configuration is in effect");
                 }

@@ -44,6 +44,8 @@ pub struct RuntimeStatus {
     pub state: String,
     /// Why, when it does not work.
     pub why: String,
+    /// When it came into this state, or was started in it: milliseconds since 1970.
+    pub since_ms: u64,
     /// `closed`, `open`, `half-open`: whether the circuit breaker lets requests through.
     pub breaker: &'static str,
     /// Groups of requests in flight.
@@ -358,7 +360,8 @@ impl Runtime {
                 }
                 Routing::Filtered(rule) => {
                     let at = filtered.len();
-                    self.shared.live.tell(|| filtered_step(attempts, &delivery, &rule));
+                    let told = [&delivery.event.message_id];
+                    self.shared.live.tell(told, || filtered_step(attempts, &delivery, &rule));
                     end.notes.push((vec![at], filtered_note((self.shared.now)(), &rule)));
                     end.parts.push((at, Outcome::Filtered { reason: rule.into_owned() }));
                     filtered.push(delivery);
@@ -445,7 +448,8 @@ impl Runtime {
         deliveries: Vec<Delivery>,
         planned: Planned,
     ) -> Result<(), StoreError> {
-        self.shared.live.tell(|| planned_step(&attempts, &deliveries, &planned));
+        let told = deliveries.iter().map(|delivery| &delivery.event.message_id);
+        self.shared.live.tell(told, || planned_step(&attempts, &deliveries, &planned));
         let hopeless = planned.is_hopeless();
         let mut ended = Vec::new();
         let mut end = End::default();
@@ -572,8 +576,10 @@ impl Runtime {
             ("working", String::new())
         };
         let mut status = self.status.lock().expect("nobody panics while holding the status");
-        status.state.clear();
-        status.state.push_str(state);
+        if status.state != state {
+            status.since_ms = now_ms;
+            status.state = state.to_string();
+        }
         status.why = why;
         status.breaker = match self.breaker.allows(now_ms) {
             Allows::All => "closed",
@@ -628,7 +634,6 @@ fn filtered_step(attempts: &Attempts, delivery: &Delivery, rule: &str) -> Step {
         destination: attempts.active.destination.id.0.clone(),
         message_ids: vec![delivery.event.message_id.to_string()],
         step: "filtered",
-        event: None,
         request: String::new(),
         status: 0,
         took_ms: 0,
@@ -642,7 +647,6 @@ fn planned_step(attempts: &Attempts, deliveries: &[Delivery], planned: &Planned)
         destination: attempts.active.destination.id.0.clone(),
         message_ids: deliveries.iter().map(|delivery| delivery.event.message_id.to_string()).collect(),
         step: "planned",
-        event: None,
         request: String::new(),
         status: 0,
         took_ms: 0,

@@ -85,7 +85,7 @@ impl Configured {
     fn find(path: &Path, name: &str) -> anyhow::Result<Configured> {
         let config = load(path)?;
         let found = config.destinations().find(|(_, each)| each.id.0 == name);
-        let Some((pipeline, destination)) = found.map(|(of, each)| (of.id.0.clone(), each.clone())) else {
+        let Some((pipeline, destination)) = found.map(|(of, each)| (of.id.to_string(), each.clone())) else {
             let known: Vec<&str> = config.destinations().map(|(_, each)| each.id.0.as_str()).collect();
             anyhow::bail!("there is no destination `{name}`: there are {}", known.join(", "));
         };
