@@ -275,6 +275,10 @@ mod tests {
 proxy = "http://me:p@proxy" # ours
 [alerts]
 url = { file = "hook" }
+[[plugins.registry]]
+host = "ghcr.io"
+username = "robot"
+password = "hush-hush"
 [[admin.token]]
 name = "ada"
 sha256 = "aa"
@@ -306,8 +310,19 @@ pii = { email = { action = "hash", secret = "pepper" } }
     value = "b"
 "#;
 
-    const SECRETS: [&str; 10] =
-        ["me:p@", "wk_one", "wk_default", "wk_two", "pepper", "salt", "ga4-secret-1", "4711", "Bearer", "plain"];
+    const SECRETS: [&str; 11] = [
+        "me:p@",
+        "hush",
+        "wk_one",
+        "wk_default",
+        "wk_two",
+        "pepper",
+        "salt",
+        "ga4-secret-1",
+        "4711",
+        "Bearer",
+        "plain",
+    ];
 
     fn mark(text: &str) -> String {
         HandleKey::fixed().handle("", text)
