@@ -81,7 +81,7 @@ pub struct Looking {
 impl Wanted {
     /// Whether an event is one of them.
     pub fn fits(&self, pipeline: &PipelineId, event: &Event) -> bool {
-        self.pipeline.as_ref().is_none_or(|own| *own == pipeline.0)
+        self.pipeline.as_ref().is_none_or(|own| own == pipeline.as_str())
             && self.kind.is_none_or(|kind| kind == event.kind)
             && (self.search.is_empty() || self.is_found_in(event))
     }
@@ -216,13 +216,13 @@ mod tests {
         let made = canonical(json.as_bytes(), &Bounds::STORED).unwrap();
         let (json, index) = (made.json.into(), made.index.into());
         let event = Event { kind, message_id: MessageId::from(id), received_ms: 0, json, index };
-        NewEvent { pipeline: PipelineId("shop".to_string()), event }
+        NewEvent { pipeline: PipelineId::from("shop"), event }
     }
 
     fn told(looking: &mut Looking) -> Vec<String> {
         std::iter::from_fn(|| looking.told.try_recv().ok())
             .map(|told| match told {
-                Told::Accepted(pipeline, event) => format!("{} {}", pipeline.0, event.message_id),
+                Told::Accepted(pipeline, event) => format!("{} {}", pipeline.as_str(), event.message_id),
                 Told::Outcome(step) => format!("{} {}", step.step, step.message_ids.join(" ")),
             })
             .collect()
