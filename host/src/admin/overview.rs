@@ -137,7 +137,7 @@ pub struct DestinationRow {
 /// # Errors
 /// When the store does not answer.
 pub async fn overview(daemon: &Daemon, window: Window) -> Result<Overview, Failure> {
-    let statuses = daemon.store.destinations().await?;
+    let statuses = daemon.destinations().await?;
     let configured = daemon.configured().await;
     let sources = daemon.gate.counters();
     let now_ms = (daemon.now)();

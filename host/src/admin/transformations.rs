@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::access::Caller;
 use super::destinations::{needs, record};
@@ -15,7 +15,8 @@ use super::failure::Failure;
 use super::masking;
 use crate::config::edit::{Editor, RuleEdit};
 use crate::config::{Config, Destination, Pipeline, Role};
-use crate::daemon::difference::{DestinationDifference, Planner};
+use crate::daemon::comparison::{Comparison, Outcome};
+use crate::daemon::planner::Planner;
 use crate::daemon::{Change, Daemon};
 use crate::event::Event;
 use crate::event::index::{self, Kind};
@@ -256,17 +257,9 @@ pub async fn preview(
             Ok(config) => {
                 let (_, next) = find(&config, pipeline, name)?;
                 let planner = daemon.planner().await;
-                let (now, next, event) = (now.clone(), next.clone(), event.clone());
-                let planned = tokio::task::spawn_blocking(move || planned(&planner, &now, &next, &event)).await;
-                match planned {
-                    Ok((steps, after, outcome, outcome_now)) => {
-                        preview.steps = steps;
-                        preview.after = after;
-                        preview.outcome = outcome;
-                        preview.outcome_now = outcome_now;
-                    }
-                    Err(error) => preview.trouble = Some(error.to_string()),
-                }
+                (preview.steps, preview.after) = transformed(&planner, next, event);
+                preview.outcome = outcome(&planner, next, event).await;
+                preview.outcome_now = outcome(&planner, now, event).await;
             }
         }
     }
@@ -284,16 +277,21 @@ pub async fn preview(
     Ok(preview)
 }
 
-type Planned = (Vec<Step>, Option<Value>, Value, Value);
-
-fn planned(planner: &Planner, now: &Arc<Destination>, next: &Arc<Destination>, event: &Event) -> Planned {
+fn transformed(planner: &Planner, next: &Destination, event: &Event) -> (Vec<Step>, Option<Value>) {
     let kinds = planner.kinds(&next.plugin).map(<[String]>::to_vec).unwrap_or_default();
     let (steps, routing) = next.transformation.explain(&kinds, event);
     let after = match &routing {
         Routing::Goes(event) => serde_json::from_slice(&event.json).ok(),
         _ => None,
     };
-    (steps, after, planner.outcome(next, event), planner.outcome(now, event))
+    (steps, after)
+}
+
+async fn outcome(planner: &Planner, destination: &Arc<Destination>, event: &Event) -> Value {
+    match planner.outcome(destination, event).await {
+        Ok(outcome) => Outcome::shown(&outcome),
+        Err(error) => json!({"dead": format!("{error:#}")}),
+    }
 }
 
 /// What rules would change for the last events of a pipeline, by destination.
@@ -304,7 +302,7 @@ pub async fn review(
     daemon: &Daemon,
     (pipeline, name): (&str, &str),
     rules: &[EditedRule],
-) -> Result<(usize, Vec<DestinationDifference>), Failure> {
+) -> Result<(usize, Vec<Comparison>), Failure> {
     let refused = |message: String| Failure::new(hyper::StatusCode::UNPROCESSABLE_ENTITY, "rules_refused", message);
     let new = only(candidate(daemon, (pipeline, name), rules).await.map_err(refused)?, pipeline);
     let old = only(daemon.configured().await.config, pipeline);
@@ -312,10 +310,9 @@ pub async fn review(
     let count = events.len();
     let planner = daemon.planner().await;
     let events = BTreeMap::from([(PipelineId::from(pipeline), events)]);
-    let compared = tokio::task::spawn_blocking(move || planner.differences(&old, &new, &events)).await;
-    let mut differences = compared.map_err(|error| refused(error.to_string()))?;
-    differences.retain(|each| each.changed + each.goes_now + each.goes_no_more > 0 || each.trouble.is_some());
-    Ok((count, differences))
+    let mut compared = planner.compare(&old, &new, &events).await;
+    compared.retain(|each| each.changed > 0 || each.trouble.is_some());
+    Ok((count, compared))
 }
 
 fn only(config: Config, pipeline: &str) -> Config {

@@ -114,7 +114,7 @@ fn is_secret_place(
 ) -> bool {
     let place: Vec<&str> = place.iter().map(String::as_str).collect();
     match place[..] {
-        ["egress", "proxy"] | ["alerts", "url"] => true,
+        ["egress", "proxy"] | ["alerts", "url"] | ["plugins", "registry", _, "password"] => true,
         ["pipeline", _, "write_keys", _] | ["pipeline", _, "write_keys", _, "key"] => true,
         ["pipeline", _, "pii", _, "secret"] | ["pipeline", _, "rule", _, "secret"] => true,
         ["pipeline", _, "destination", _, "rule", _, "secret"] => true,
@@ -275,6 +275,10 @@ mod tests {
 proxy = "http://me:p@proxy" # ours
 [alerts]
 url = { file = "hook" }
+[[plugins.registry]]
+host = "ghcr.io"
+username = "robot"
+password = "hush-hush"
 [[admin.token]]
 name = "ada"
 sha256 = "aa"
@@ -306,8 +310,19 @@ pii = { email = { action = "hash", secret = "pepper" } }
     value = "b"
 "#;
 
-    const SECRETS: [&str; 10] =
-        ["me:p@", "wk_one", "wk_default", "wk_two", "pepper", "salt", "ga4-secret-1", "4711", "Bearer", "plain"];
+    const SECRETS: [&str; 11] = [
+        "me:p@",
+        "hush",
+        "wk_one",
+        "wk_default",
+        "wk_two",
+        "pepper",
+        "salt",
+        "ga4-secret-1",
+        "4711",
+        "Bearer",
+        "plain",
+    ];
 
     fn mark(text: &str) -> String {
         HandleKey::fixed().handle("", text)

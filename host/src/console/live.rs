@@ -155,7 +155,7 @@ impl Watching {
     fn accepted(&mut self, pipeline: &PipelineId, event: &Event) -> Option<Vec<u8>> {
         let story = Story {
             message_id: event.message_id.to_string(),
-            pipeline: pipeline.as_str().to_string(),
+            pipeline: pipeline.to_string(),
             kind: event.kind.to_string(),
             received_ms: event.received_ms,
             json: event.json.clone(),

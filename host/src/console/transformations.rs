@@ -16,7 +16,7 @@ use crate::admin::transformations::{
     EditedLevel, EditedRule, Preview, RuleMistake, escaped, personal_fields, preview, review, rules, save,
 };
 use crate::config::Role;
-use crate::daemon::difference::DestinationDifference;
+use crate::daemon::comparison::Comparison;
 use crate::event::Event;
 use crate::transformation::StepEffect;
 
@@ -134,7 +134,7 @@ async fn shown(
     asked: &Asked,
     place: (&str, &str),
     editing: &Editing,
-    reviewed: Option<(usize, Vec<DestinationDifference>)>,
+    reviewed: Option<(usize, Vec<Comparison>)>,
 ) -> Result<Page, Failure> {
     let view = view_of(&asked.daemon, place.0, place.1).await?;
     let mut events = last_events(&asked.daemon, place.0, EVENTS).await?;
@@ -512,7 +512,7 @@ fn effect_bar(
     editing: &Editing,
     mistakes: &[RuleMistake],
     previewed: Option<&Preview>,
-    reviewed: Option<&(usize, Vec<DestinationDifference>)>,
+    reviewed: Option<&(usize, Vec<Comparison>)>,
 ) -> Markup {
     let is_bad = !mistakes.is_empty() || previewed.is_some_and(|preview| preview.trouble.is_some());
     html! {
@@ -528,7 +528,7 @@ fn effect_bar(
     }
 }
 
-fn effect(events: usize, differences: &[DestinationDifference]) -> Markup {
+fn effect(events: usize, differences: &[Comparison]) -> Markup {
     html! {
         div class="pad stack" role="status" {
             h2 { @if differences.is_empty() { "Saving changes no request of the last " (number(events as u64)) " events" } @else { "What saving changes for the last " (number(events as u64)) " events" } }
@@ -536,8 +536,9 @@ fn effect(events: usize, differences: &[DestinationDifference]) -> Markup {
                 div {
                     b { (each.destination) } ": "
                     @if let Some(trouble) = &each.trouble { span class="bad" { (trouble) } }
-                    (number(each.changed as u64)) " changed, " (number(each.goes_now as u64)) " go now, " (number(each.goes_no_more as u64)) " go no more, " (number(each.same as u64)) " the same"
-                    @for example in each.events.iter().take(3) {
+                    (number(each.changed)) " changed, of which " (number(each.goes_now)) " go now and " (number(each.goes_no_more)) " go no more, " (number(each.same)) " the same"
+                    @if let Some(why) = &each.ended_early { span class="bad" { " It ended early: " (why) } }
+                    @for example in each.shown.iter().take(3) {
                         details {
                             summary { (example.title) " " code { (example.message_id) } }
                             @let text = |outcome: &Option<Value>| outcome.as_ref().map(request_text).unwrap_or_default();

@@ -7,7 +7,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::config_history::{Saved, write_whole};
-use super::difference::Planner;
+use super::planner::Planner;
 use super::plugins::Plugins;
 use super::{Changing, Daemon};
 use crate::config::Config;
@@ -121,7 +121,7 @@ impl Daemon {
         let ids = changing.plugins.ids();
         let revisions =
             ids.into_iter().filter_map(|id| Some((id.to_string(), changing.plugins.get(id)?.current().clone())));
-        Planner::new(changing.plugins.host(), revisions.collect())
+        Planner::new(changing.plugins.host(), self.guests.clone(), revisions.collect())
     }
 
     /// Puts a configuration that was in effect before back into effect. Its secrets are those that the file

@@ -273,7 +273,7 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
     }))
 }
 
-/// Starts all destinations, some of them made ready at a time.
+/// Starts all destinations. Some of them are made ready at a time.
 async fn start_destinations(
     destinations: &mut Destinations,
     plugins: &Plugins,
@@ -281,6 +281,7 @@ async fn start_destinations(
     store: &Arc<dyn EventStore>,
 ) -> anyhow::Result<()> {
     let all: Vec<_> = config.destinations().collect();
+    let mut started = Vec::with_capacity(all.len());
     for some in all.chunks(READY_AT_ONCE) {
         let ready = some.iter().map(|(_, each)| destinations.ready_or_waiting(each, plugins.get(&each.plugin)));
         let ready = join_all(ready).await;
@@ -289,10 +290,10 @@ async fn start_destinations(
             if let Some(trouble) = &active.trouble {
                 tracing::warn!(destination = %destination.id, "{trouble}; its events wait for a plugin that works");
             }
-            destinations.start(store, pipeline, active, config.drain_grace_ms).await?;
+            started.push(((*pipeline).clone(), active));
         }
     }
-    Ok(())
+    Ok(destinations.start(store, started, config.drain_grace_ms).await?)
 }
 
 /// Passes the pulse on to all who wait for one: alerts and samples.

@@ -222,7 +222,7 @@ mod tests {
     fn told(looking: &mut Looking) -> Vec<String> {
         std::iter::from_fn(|| looking.told.try_recv().ok())
             .map(|told| match told {
-                Told::Accepted(pipeline, event) => format!("{} {}", pipeline.as_str(), event.message_id),
+                Told::Accepted(pipeline, event) => format!("{} {}", pipeline, event.message_id),
                 Told::Outcome(step) => format!("{} {}", step.step, step.message_ids.join(" ")),
             })
             .collect()

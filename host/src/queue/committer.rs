@@ -15,13 +15,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use redb::{ReadableTable, WriteTransaction};
-use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
 use tracing::error;
 
+use super::commands::Inbox;
 use super::feed::Opened;
 use super::frame::{Block, Frame};
-use super::group::{Append, Command, Control, Group, Reply};
+use super::group::{Append, Control, Group, Reply};
 use super::identities::{Identities, Identity};
 use super::requests::{Put, RequestChange, Requests};
 use super::settle::{Settling, decode_request};
@@ -37,9 +36,7 @@ use crate::telemetry::span;
 /// See the module.
 pub struct Committer {
     shared: Arc<Shared>,
-    commands: mpsc::Receiver<Command>,
-    /// Only to wait with a limit of time.
-    timer: Runtime,
+    inbox: Inbox,
     state: State,
     identities: Identities,
     /// How many appends the last group had.
@@ -81,14 +78,8 @@ struct Durable {
 
 impl Committer {
     /// A committer over the state that was read.
-    pub fn new(
-        shared: Arc<Shared>,
-        commands: mpsc::Receiver<Command>,
-        timer: Runtime,
-        state: State,
-        identities: Identities,
-    ) -> Committer {
-        Committer { shared, commands, timer, state, identities, company: 0 }
+    pub fn new(shared: Arc<Shared>, inbox: Inbox, state: State, identities: Identities) -> Committer {
+        Committer { shared, inbox, state, identities, company: 0 }
     }
 
     /// Works until the store is closed, or nobody can send any more, or a commit fails.
@@ -105,7 +96,7 @@ impl Committer {
             }
         }
         self.shared.end(End::Closed);
-        drop((self.state, self.commands));
+        drop((self.state, self.inbox));
         let closed = self.shared.close_database();
         if let Some(reply) = close {
             // Who does not wait any more does not need it.
@@ -116,8 +107,8 @@ impl Committer {
     /// The next group; waits for the first command of it. None when nobody can send any more.
     fn next_group(&mut self) -> Option<Group> {
         let mut group = Group::default();
-        group.add(self.commands.blocking_recv()?);
-        let mut deadline = None;
+        group.add(self.inbox.next()?);
+        let deadline = Instant::now() + Duration::from_millis(SETTLE_LAG_MS);
         loop {
             self.drain_into(&mut group);
             if group.is_awaited() {
@@ -127,13 +118,9 @@ impl Committer {
                 self.company = group.appends.len();
                 return Some(group);
             }
-            let lag = Duration::from_millis(SETTLE_LAG_MS);
-            let deadline = *deadline.get_or_insert_with(|| tokio::time::Instant::now() + lag);
-            let commands = &mut self.commands;
-            let next = self.timer.block_on(async { tokio::time::timeout_at(deadline, commands.recv()).await });
-            match next {
-                Ok(Some(command)) => group.add(command),
-                Ok(None) | Err(_) => return Some(group),
+            if !self.inbox.sleep_until(deadline) {
+                self.drain_into(&mut group);
+                return Some(group);
             }
         }
     }
@@ -141,7 +128,7 @@ impl Committer {
     /// Takes what waits, until the group is full.
     fn drain_into(&mut self, group: &mut Group) {
         while !group.is_full()
-            && let Ok(command) = self.commands.try_recv()
+            && let Some(command) = self.inbox.try_next()
         {
             group.add(command);
         }

@@ -15,6 +15,7 @@
 mod backfill;
 mod backlog;
 mod cache;
+mod commands;
 mod committer;
 mod copy;
 mod dead;
@@ -602,8 +603,8 @@ pub trait Feed: Send {
     /// that are not durable yet.
     fn standing(&self) -> Vec<(RequestId, Vec<Lane>)>;
 
-    /// The stored requests that an erasing removed, or did not let be stored, since the last call; those
-    /// in flight, too. [`Feed::changed`] completes when there are some.
+    /// The stored requests that an erasing removed, or that were not stored because all their events were
+    /// erased or expired meanwhile, since the last call; those in flight, too. [`Feed::changed`] completes when there are some.
     fn erased(&mut self) -> Vec<RequestId>;
 
     /// Whether the operator had paused the destination when the feed was opened.

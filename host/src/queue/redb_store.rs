@@ -14,8 +14,9 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, StorageError};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
+use super::commands::{self, Commands};
 use super::committer::Committer;
 use super::feed::RedbFeed;
 use super::frame::Block;
@@ -34,8 +35,6 @@ use super::{Backfill, BackfillStep, DestinationId, DestinationStatus, Erased, Ev
 use super::{Start, StoreError, StoreStatus, Story, UserId, copy, dead, erase, history, letters};
 use crate::event::Event;
 
-/// So many commands wait for the committer at most; who has one more waits for room.
-const COMMANDS_MAX: usize = 1_024;
 /// Memory for appends that wait, in KiB of JSON: many groups, and far less than ingest may hold.
 const WAITING_KIB_MAX: usize = 64 << 10;
 /// A trace shows at most so many events of one identity.
@@ -44,7 +43,7 @@ const STORIES_MAX: usize = 16;
 /// The durable store in one redb file.
 pub struct RedbStore {
     shared: Arc<Shared>,
-    commands: mpsc::Sender<Command>,
+    commands: Commands,
     /// KiB of JSON that appends may still wait in.
     room: Arc<Semaphore>,
 }
@@ -84,10 +83,8 @@ impl RedbStore {
         dead::count_uncounted(&database, &mut state)?;
         let identities = load_identities(&database, &options)?;
         let shared = Arc::new(Shared::new(path, options, database));
-        let (commands, received) = mpsc::channel(COMMANDS_MAX);
-        let timer = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let timer = timer.map_err(|error| StoreError::Failed(error.to_string()))?;
-        let committer = Committer::new(shared.clone(), received, timer, state, identities);
+        let (commands, inbox) = commands::channel();
+        let committer = Committer::new(shared.clone(), inbox, state, identities);
         std::thread::Builder::new()
             .name("committer".to_owned())
             .spawn(move || committer.run())
