@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clients;
 pub mod corpus;
 pub mod daemon;
+pub mod dev;
 pub mod expect;
 pub mod golden;
 pub mod http;

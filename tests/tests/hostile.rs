@@ -108,7 +108,7 @@ fn check(mode: &str, named: Named) {
 }
 
 /// A judge that fails decides nothing: the host reads the status itself.
-fn check_judge(mode: &str, kind: &str) {
+fn check_judge(mode: &str, kinds: &[&str]) {
     let vendors = StandIn::start();
     let daemon = Daemon::start(
         Setup::shop([Destination::hostile("guest", &vendors.url(), mode)]).section("[guests]\ncall_ms_max = 300\n"),
@@ -119,7 +119,7 @@ fn check_judge(mode: &str, kind: &str) {
     assert_eq!(vendors.requests().len(), 2, "{mode}: nothing is sent twice");
     let named = |line: &str| ["shop/guest", "hostile", "the judge failed"].iter().all(|name| line.contains(name));
     assert!(daemon.log().lines().any(named), "{mode}: the log names destination and plugin");
-    assert_fault(&Scrape::of(&daemon), &daemon.admin_get("/api/v1/status").json(), &[kind], mode);
+    assert_fault(&Scrape::of(&daemon), &daemon.admin_get("/api/v1/status").json(), kinds, mode);
     assert_balanced(&daemon.counters("shop/guest"));
 }
 
@@ -254,17 +254,72 @@ fn a_guest_that_prints_without_end() {
 
 #[test]
 fn a_judge_that_spins() {
-    check_judge("judge-spin", "deadline");
+    check_judge("judge-spin", &["deadline"]);
 }
 
 #[test]
 fn a_judge_that_traps() {
-    check_judge("judge-trap", "trap");
+    check_judge("judge-trap", &["trap"]);
 }
 
 #[test]
 fn a_judge_of_events_that_are_not_there() {
-    check_judge("judge-range", "bad_judgement");
+    check_judge("judge-range", &["bad_judgement"]);
+}
+
+#[test]
+fn a_judge_that_grows_its_memory() {
+    check_judge("judge-grow", &["memory", "deadline"]);
+}
+
+#[test]
+fn a_judge_that_recurses() {
+    check_judge("judge-recurse", &["trap"]);
+}
+
+#[test]
+fn a_judge_with_a_million_verdicts() {
+    check_judge("judge-million", &["memory", "output", "deadline"]);
+}
+
+#[test]
+fn a_judge_whose_output_is_huge() {
+    check_judge("judge-huge", &["output"]);
+    check_judge("judge-huge-pause", &["output"]);
+}
+
+#[test]
+fn a_judge_whose_output_is_a_gigabyte() {
+    check_judge("judge-gigabyte", &["output"]);
+}
+
+#[test]
+fn a_judge_that_asks_for_more_follow_ups_than_the_host_takes() {
+    check_judge("judge-too-many", &["bad_judgement"]);
+}
+
+#[test]
+fn a_judge_whose_follow_up_is_for_another_event() {
+    check_judge("judge-follow-range", &["bad_judgement"]);
+}
+
+#[test]
+fn a_judge_whose_follow_up_is_nonsense() {
+    check_judge("judge-follow-url", &["bad_judgement"]);
+}
+
+/// A follow-up is held to the same hosts as a request, and takes no secret elsewhere.
+#[test]
+fn a_judge_whose_follow_up_wants_another_host() {
+    let vendors = StandIn::start();
+    let daemon = Daemon::start(Setup::shop([Destination::hostile("guest", &vendors.url(), "judge-follow-elsewhere")]));
+    let culprit = json!({"type": "track", "event": "Culprit", "userId": "u", "messageId": "culprit"});
+    daemon.accept(&[culprit, shop::padded("neighbour", 400)]);
+    eventually("the neighbour is delivered", SOON, || daemon.counter("shop/guest", "delivered") == 1);
+    eventually("the culprit is dead", SOON, || daemon.counter("shop/guest", "dead") == 1);
+    assert_eq!(vendors.requests().len(), 2);
+    Named::NotSent("egress_refused").assert_by(&daemon, "judge-follow-elsewhere");
+    assert_balanced(&daemon.counters("shop/guest"));
 }
 
 #[test]
@@ -349,7 +404,7 @@ fn a_guest_that_sends_a_secret_to_another_host() {
 
 #[test]
 fn a_judge_that_says_two_things_of_an_event() {
-    check_judge("judge-twice", "bad_judgement");
+    check_judge("judge-twice", &["bad_judgement"]);
 }
 
 #[test]

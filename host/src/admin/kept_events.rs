@@ -32,7 +32,7 @@ pub(super) async fn last(daemon: &Daemon, pipeline: &str, query: Option<&str>) -
                 lines.extend_from_slice(&event.json);
                 lines.extend_from_slice(b"}\n");
             }
-            http::whole(StatusCode::OK, "application/jsonl", Bytes::from(lines))
+            http::whole(StatusCode::OK, "application/x-ndjson", Bytes::from(lines))
         }
         Err(error) => store_failure(&error),
     }

@@ -2,6 +2,7 @@
 //! vendor would get, and what it would change for the last events, before any of it is saved.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -18,8 +19,9 @@ use crate::daemon::comparison::{Comparison, Outcome};
 use crate::daemon::planner::Planner;
 use crate::daemon::{Change, Daemon};
 use crate::event::Event;
+use crate::event::index::{self, Kind};
 use crate::queue::PipelineId;
-use crate::transformation::{Level, Mistake, Routing, Rule, Step, compile};
+use crate::transformation::{Class, Level, Mistake, Routing, Rule, STEPS_MAX, Step, Steps, compile, values_of_classes};
 
 /// Events that a review looks at.
 pub const REVIEWED: usize = 1_000;
@@ -111,6 +113,45 @@ pub async fn rules(daemon: &Daemon, pipeline: &str, name: &str) -> Result<RulesV
     let mut rules = of(EditedLevel::Pipeline, written.pipeline_rules.written());
     rules.extend(of(EditedLevel::Destination, written.rules.written()));
     Ok(RulesView { rules, etag })
+}
+
+/// The fields of an event that hold personal data, by their paths as rules write them, with the class.
+pub fn personal_fields(event: &Event) -> BTreeMap<String, Class> {
+    let mut fields = BTreeMap::new();
+    let found = values_of_classes(event.view(), &Steps::new(STEPS_MAX)).unwrap_or_default();
+    for (path, numbers) in field_paths(event) {
+        let own = found.iter().find(|(range, _)| range.start < numbers.end && numbers.start < range.end);
+        own.map(|(_, class)| fields.insert(path, *class));
+    }
+    fields
+}
+
+/// The fields of an event as the editor lists them, each with the numbers of its values; the items of a list
+/// share a path.
+fn field_paths(event: &Event) -> Vec<(String, Range<u32>)> {
+    fn walk(value: &index::Value<'_>, path: String, all: &mut Vec<(String, Range<u32>)>) {
+        let mut children = value.children().peekable();
+        match value.kind() {
+            Kind::Object if children.peek().is_some() => {
+                for member in children {
+                    let key = escaped(&member.key().unwrap_or_default());
+                    walk(&member, if path.is_empty() { key } else { format!("{path}.{key}") }, all);
+                }
+            }
+            Kind::Array if children.peek().is_some_and(|first| first.kind() == Kind::Object) => {
+                children.next().iter().for_each(|first| walk(first, format!("{path}[]"), all));
+            }
+            _ => all.push((path, value.number()..value.entry().next.max(value.number() + 1))),
+        }
+    }
+    let mut all = Vec::new();
+    walk(&event.view().root(), String::new(), &mut all);
+    all
+}
+
+/// A key as it stands in a rule's path.
+pub fn escaped(key: &str) -> String {
+    key.replace('\\', "\\\\").replace('.', "\\.").replace('[', "\\[")
 }
 
 fn find<'c>(

@@ -232,7 +232,7 @@ fn lane(asked: &Asked, destination: &str, steps: &[&StepView], view: &EventView)
                 @if attempts > 1 { span class="small muted" { (attempts) " attempts" } }
                 span class="state" { span class=(super::glyphs::tone(name)) { (glyph(name)) } (word) }
             }
-            div class="scroll" { table {
+            div class="scroll" { table class="cards" {
                 thead { tr { th scope="col" { "Time" } th scope="col" { "Step" } th scope="col" { "What happened" } } }
                 tbody { @for step in steps {
                     tr {

@@ -50,6 +50,7 @@ use crate::config::Config;
 use crate::delivery::guest::Guests;
 use crate::delivery::live::Live;
 use crate::ingest::Gate;
+use crate::plugin::handles::HandleKey;
 use crate::plugin::shelf::Shelf;
 use crate::queue::{DestinationId, DestinationStatus, EventStore, StoreError};
 use destinations::Destinations;
@@ -96,8 +97,8 @@ pub struct Daemon {
     trials_changed: Notify,
     /// The configurations that were in effect.
     config_history: Mutex<config_history::ConfigHistory>,
-    /// Makes the marks that stand for secrets, other ones after each start.
-    mark_key: [u8; 32],
+    /// Makes the marks that stand for secrets in what is kept.
+    mark_key: HandleKey,
     /// Destinations that a replay from the queue is making deliveries for.
     backfilling: replay::Backfilling,
 }

@@ -10,6 +10,8 @@ pub struct RuntimeStatus {
     pub state: String,
     /// Why, when it does not work.
     pub why: String,
+    /// When it came into this state, or was started in it: milliseconds since 1970.
+    pub since_ms: u64,
     /// `closed`, `open`, `half-open`: whether the circuit breaker lets requests through.
     pub breaker: &'static str,
     /// Groups of requests in flight.
@@ -114,8 +116,10 @@ impl Runtime {
             ("working", String::new())
         };
         let mut status = self.status.lock().expect("nobody panics while holding the status");
-        status.state.clear();
-        status.state.push_str(state);
+        if status.state != state {
+            status.since_ms = now_ms;
+            status.state = state.to_string();
+        }
         status.why = why;
         status.breaker = match self.breaker.allows(now_ms) {
             Allows::All => "closed",

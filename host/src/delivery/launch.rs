@@ -37,7 +37,8 @@ impl Runtime {
                 }
                 Routing::Filtered(rule) => {
                     let at = filtered.len();
-                    self.shared.live.tell(|| filtered_step(attempts, &delivery, &rule));
+                    let told = [&delivery.event.message_id];
+                    self.shared.live.tell(told, || filtered_step(attempts, &delivery, &rule));
                     end.notes.push((vec![at], filtered_note((self.shared.now)(), &rule)));
                     end.parts.push((at, Outcome::Filtered { reason: rule.into_owned() }));
                     filtered.push(delivery);
@@ -61,7 +62,8 @@ impl Runtime {
         deliveries: Vec<Delivery>,
         planned: Planned,
     ) -> Result<(), StoreError> {
-        self.shared.live.tell(|| planned_step(&attempts, &deliveries, &planned));
+        let told = deliveries.iter().map(|delivery| &delivery.event.message_id);
+        self.shared.live.tell(told, || planned_step(&attempts, &deliveries, &planned));
         let hopeless = planned.is_hopeless();
         let mut ended = Vec::new();
         let mut end = End::default();

@@ -112,6 +112,7 @@ pub(super) async fn settle(
         true => events.iter().map(|new| (new.pipeline.clone(), new.event.clone())).collect(),
         false => Vec::new(),
     };
+    let picked = gate.live.pickers().pick(&events);
     let appended = if accepted > 0 { gate.store.append(events).await? } else { Appended::default() };
     for (pipeline, _) in &appended.duplicates {
         if let Some(count) = by_pipeline.get_mut(pipeline) {
@@ -121,6 +122,7 @@ pub(super) async fn settle(
     count(gate, &by_pipeline, &first, repaired, &rejected);
     gate.count_duplicates(&appended.duplicates);
     gate.count_violations(&first, applied.violations);
+    picked.tell();
     tell(gate, told, &appended.duplicates, &first, &rejected);
     Ok(Settled { accepted, duplicates: appended.duplicates.len(), rejected })
 }
@@ -167,18 +169,14 @@ fn tell(
         status: 0,
         took_ms: 0,
         detail,
-        event: None,
     };
     let is_duplicate = |event: &Event| duplicates.iter().any(|(_, message_id)| *message_id == event.message_id);
     for (pipeline, event) in accepted {
         let what = if is_duplicate(&event) { "duplicate" } else { "accepted" };
-        gate.live.tell(|| {
-            let told = step(&pipeline, what, event.message_id.to_string(), event.title());
-            Step { event: Some(event), ..told }
-        });
+        gate.live.tell([], || step(&pipeline, what, event.message_id.to_string(), event.title()));
     }
     for item in rejections {
-        gate.live.tell(|| {
+        gate.live.tell([], || {
             let detail = format!("{}: {}", item.code, item.message);
             step(first, "rejected", item.message_id.clone().unwrap_or_default(), detail)
         });

@@ -38,6 +38,7 @@ pub mod metered;
 pub mod permissions;
 pub mod plan;
 pub mod project;
+pub mod registry;
 pub mod revision;
 pub mod run;
 pub mod settings;

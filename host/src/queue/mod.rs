@@ -58,7 +58,10 @@ pub use erase::{Erased, UserId};
 pub use error::{AppendError, StoreError};
 pub use figures::{Counters, DestinationStatus, StoreStatus};
 pub use ids::{DeliveryId, DestinationId, Lane, PipelineId, RequestId};
-pub use letters::{DeadContent, DeadCursor, DeadFate, DeadFilter, DeadOrder, DeadPage, DeadStep, DeadStepped};
+pub use letters::{
+    DeadContent, DeadCursor, DeadFate, DeadFilter, DeadOrder, DeadPage, DeadStep, DeadStepped, ReplayFates,
+    ReplayRange, add_replay,
+};
 pub use options::{Clock, FreeBytes, StoreOptions};
 pub use redb_store::RedbStore;
 
@@ -182,6 +185,9 @@ pub trait EventStore: Send + Sync + 'static {
     /// Replays or discards some dead letters, oldest first, in one transaction of bounded size. Safe
     /// to repeat and to cancel: a letter that has met its fate is gone. Open feeds learn of replays.
     fn dead_step(&self, step: DeadStep) -> BoxFuture<'_, Result<DeadStepped, StoreError>>;
+
+    /// How far deliveries of replays are that were made at `since_ms` or later.
+    fn replay_fates(&self, ranges: Vec<ReplayRange>, since_ms: u64) -> BoxFuture<'_, Result<ReplayFates, StoreError>>;
 
     /// Makes new deliveries of the next events of a replay from the queue, in one transaction of
     /// bounded size that also keeps the place: after a crash it goes on where it was.

@@ -27,7 +27,10 @@ use super::options::StoreOptions;
 use super::shared::{Shared, blocking};
 use super::state::State;
 use super::tables::{self, FORMAT, Format, IDENTITIES, RECORDS, STATE};
-use super::{AppendError, Appended, DeadContent, DeadCursor, DeadFilter, DeadOrder, DeadPage, DeadStep, DeadStepped};
+use super::{
+    AppendError, Appended, DeadContent, DeadCursor, DeadFilter, DeadOrder, DeadPage, DeadStep, DeadStepped,
+    ReplayFates, ReplayRange,
+};
 use super::{Backfill, BackfillStep, DestinationId, DestinationStatus, Erased, EventStore, Feed, NewEvent, PipelineId};
 use super::{Start, StoreError, StoreStatus, Story, UserId, copy, dead, erase, history, letters};
 use crate::event::Event;
@@ -221,6 +224,11 @@ impl EventStore for RedbStore {
 
     fn dead_step(&self, step: DeadStep) -> BoxFuture<'_, Result<DeadStepped, StoreError>> {
         Box::pin(self.ask(|reply| Control::DeadStep(step, reply)))
+    }
+
+    fn replay_fates(&self, ranges: Vec<ReplayRange>, since_ms: u64) -> BoxFuture<'_, Result<ReplayFates, StoreError>> {
+        let shared = self.shared.clone();
+        Box::pin(blocking(move || letters::fates(&shared.begin_read()?, &ranges, since_ms)))
     }
 
     fn backfill(&self, step: BackfillStep) -> BoxFuture<'_, Result<Backfill, StoreError>> {
