@@ -1,36 +1,5 @@
-// Walks through the console in a headless Chromium, as an operator would, and prints what it saw, one JSON
-// object a line. Arguments: a JSON object with base (the admin address), token, viewer (tokens), and what
-// to do: "walk", "pages" (axe-core on every page; with `folder`, screenshots into it).
-import { mkdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { chromium } from 'playwright-core'
-
-const given = JSON.parse(process.argv[2])
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
-const executablePath = process.env.SWITCHYARD_CHROMIUM ?? '/usr/bin/chromium'
-const browser = await chromium.launch({ executablePath, args: FLAGS })
-const failures = []
-const say = (what) => console.log(JSON.stringify(what))
-const expect = (truth, what) => { if (!truth) throw new Error(`expected: ${what}`) }
-
-// A tab of somebody. What breaks the content-security policy or throws is a failure.
-async function tab(token, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, ...options })
-  const page = await context.newPage()
-  page.on('pageerror', (error) => failures.push(`${page.url()}: ${error}`))
-  page.on('console', (message) => {
-    if (message.type() === 'error' && /Content Security Policy|Refused/.test(message.text())) failures.push(`${page.url()}: ${message.text()}`)
-  })
-  page.setDefaultTimeout(30000)
-  await page.goto(`${given.base}/events`)
-  await page.getByLabel('Token').fill(token)
-  await page.getByRole('button', { name: 'Sign in' }).click()
-  await page.waitForURL(`${given.base}/events`)
-  return page
-}
-
-const go = (page, path) => page.goto(given.base + path)
-const text = (page, selector) => page.locator(selector).first().innerText()
+// Walks through the console as an operator would.
+import { browser, expect, given, go, say, tab, text, walk } from './browser.mjs'
 
 async function signIn() {
   const context = await browser.newContext()
@@ -170,60 +139,13 @@ async function viewer() {
   say({ did: 'viewed' })
 }
 
-const PAGES = {
-  overview: '/', events: '/events', story: '/events/walk-live', rejected: '/events?show=rejected', 'dead-letters': '/dead-letters',
-  integrations: '/integrations', add: '/integrations/ga4/add', destination: '/destinations/shop/hook', transformations: '/destinations/shop/ga4/transformations?pick=properties.total', deliveries: '/destinations/shop/hook/deliveries',
-  history: '/destinations/shop/hook/history', plugins: '/plugins', plugin: '/plugins/ga4', sources: '/sources', audit: '/audit', configuration: '/history/1',
-  ...(given.more ?? {}),
-}
-
-async function pages() {
-  const axe = readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
-  for (const colorScheme of ['light', 'dark']) {
-    // axe is put into the page by the test, which the page's own policy would not let in.
-    const page = await tab(given.token, { colorScheme, bypassCSP: true })
-    for (const [name, path] of Object.entries(PAGES)) {
-      await go(page, path)
-      await page.evaluate(axe)
-      const found = await page.evaluate(async () => (await window.axe.run()).violations.map(({ id, impact, nodes }) => ({ id, impact, at: nodes.map((node) => node.target.join(' ')).slice(0, 5) })))
-      const serious = found.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      if (serious.length) failures.push(`${name}, ${colorScheme}: ${JSON.stringify(serious)}`)
-      for (const width of [400, 1000, 1600]) {
-        await page.setViewportSize({ width, height: 900 })
-        const wide = await page.evaluate(() => document.documentElement.scrollWidth)
-        if (wide > width) failures.push(`${name} is ${wide} wide at ${width}`)
-        if (given.folder) {
-          mkdirSync(given.folder, { recursive: true })
-          await page.screenshot({ path: join(given.folder, `${name}-${width}-${colorScheme}.png`), fullPage: true })
-        }
-      }
-    }
-    await page.context().close()
-  }
-  say({ did: 'pages', count: Object.keys(PAGES).length })
-}
-
-try {
-  if (given.what === 'pages') {
-    await pages()
-  } else {
-    const page = await signIn()
-    await addGa4(page)
-    await rollBack(page)
-    await transform(page)
-    await undoTransform(page)
-    await replay(page)
-    await watch(page)
-    await viewer()
-  }
-} catch (error) {
-  failures.push(String(error.stack))
-  // What the pages showed then.
-  for (const page of browser.contexts().flatMap((context) => context.pages())) {
-    failures.push(`${page.url()}:\n${await page.locator('main').innerText().catch(String)}`)
-  }
-} finally {
-  await browser.close()
-}
-for (const failure of failures) console.error(failure)
-process.exitCode = failures.length ? 1 : 0
+await walk(async () => {
+  const page = await signIn()
+  await addGa4(page)
+  await rollBack(page)
+  await transform(page)
+  await undoTransform(page)
+  await replay(page)
+  await watch(page)
+  await viewer()
+})

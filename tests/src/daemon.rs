@@ -3,6 +3,7 @@
 //! Invariants: it ends with the test (killed when dropped), it comes back on the same ports and
 //! data, and what it logged is shown when the test fails.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,9 @@ const START: Duration = Duration::from_secs(60);
 
 /// How long an orderly end may take: longer than the default grace of the drain.
 const END: Duration = Duration::from_secs(30);
+
+/// The unit in which Linux tells processor time.
+const TICK_MS: u64 = 10;
 
 /// What would send the daemon's requests through a proxy of the machine.
 const PROXY_VARIABLES: [&str; 6] = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"];
@@ -281,6 +285,24 @@ impl Daemon {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process_id())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the system says it");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// Processor time that its threads have used, in milliseconds, by their names without numbers.
+    ///
+    /// # Panics
+    /// When the system does not say.
+    pub fn cpu_ms(&self) -> BTreeMap<String, u64> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process_id())).expect("it runs");
+        let mut used = BTreeMap::new();
+        for thread in threads.flatten() {
+            // Gone: it has just ended.
+            let Ok(stat) = std::fs::read_to_string(thread.path().join("stat")) else { continue };
+            let (name, rest) = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')).expect("a name");
+            let ticks = rest.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse().unwrap_or(0));
+            let name = name.trim_end_matches(|last: char| last.is_ascii_digit() || last == '-');
+            *used.entry(name.to_string()).or_default() += ticks.sum::<u64>() * TICK_MS;
+        }
+        used
     }
 
     /// Whether and how it ended by itself.

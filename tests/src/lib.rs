@@ -2,13 +2,14 @@
 //! that stand in for the real ones, a small HTTP client and a shop's events.
 //!
 //! Everything here works from the outer edge: HTTP in, HTTP out, files on disk, the daemon's own
-//! command line. Nothing here looks into the daemon.
+//! command line. Nothing here looks into the daemon, but for [`simulated`], which has none.
 
 pub mod catalogue;
 pub mod cli;
 pub mod clients;
 pub mod corpus;
 pub mod daemon;
+pub mod dev;
 pub mod expect;
 pub mod golden;
 pub mod http;
@@ -21,6 +22,7 @@ pub mod registry;
 pub mod scrape;
 pub mod setup;
 pub mod shop;
+pub mod simulated;
 pub mod stand_in;
 pub mod tls_front;
 pub mod vendors;

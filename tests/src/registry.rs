@@ -1,6 +1,8 @@
-//! A registry of OCI artifacts, as far as fetching one needs it: an anonymous token, a manifest by its
-//! digest, and a layer that is fetched from storage after a redirect.
+//! A registry of OCI artifacts, as far as fetching one needs it: a token for anybody or for a login, a
+//! manifest by its digest, and a layer that is fetched from storage after a redirect.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -13,14 +15,25 @@ pub struct Registry {
     digest: String,
 }
 
+/// Whom a registry serves.
+#[derive(Clone, Copy)]
+pub enum Serves {
+    /// Anybody, with a token that anybody gets.
+    Anybody,
+    /// Who gets a token for this name and password.
+    TokenFor(&'static str, &'static str),
+    /// Who shows this name and password.
+    Login(&'static str, &'static str),
+}
+
 impl Registry {
     /// Serves this layer as the artifact `team/guest`.
     pub fn start(wasm: &[u8]) -> Registry {
-        Registry::serving(wasm, wasm)
+        Registry::serving(wasm, wasm, Serves::Anybody)
     }
 
-    /// Serves other bytes than the manifest says.
-    pub fn serving(wasm: &[u8], served: &[u8]) -> Registry {
+    /// Serves some alone, and perhaps other bytes than the manifest says.
+    pub fn serving(wasm: &[u8], served: &[u8], serves: Serves) -> Registry {
         let stand_in = StandIn::start();
         let layer = sha256(wasm);
         let manifest = json!({
@@ -31,30 +44,45 @@ impl Registry {
         });
         let manifest = Bytes::from(manifest.to_string());
         let digest = sha256(&manifest);
-        let challenge =
-            format!("Bearer realm=\"{}/token\",service=\"here\",scope=\"repository:team/guest:pull\"", stand_in.url());
-        let unauthorized = Answer::Status {
-            status: 401,
-            headers: vec![("www-authenticate".to_string(), challenge)],
-            body: String::new(),
+        let basic = |name: &str, password: &str| format!("Basic {}", STANDARD.encode(format!("{name}:{password}")));
+        let (wanted, challenge) = match serves {
+            Serves::Login(name, password) => (basic(name, password), "Basic realm=\"here\"".to_string()),
+            Serves::Anybody | Serves::TokenFor(..) => {
+                let scope = "service=\"here\",scope=\"repository:team/guest:pull\"";
+                ("Bearer the-token".to_string(), format!("Bearer realm=\"{}/token\",{scope}", stand_in.url()))
+            }
         };
+        let unauthorized =
+            |headers: Vec<(String, String)>| Answer::Status { status: 401, headers, body: String::new() };
+        let challenged = unauthorized(vec![("www-authenticate".to_string(), challenge)]);
         let redirect = Answer::Status {
             status: 307,
             headers: vec![("location".to_string(), "/storage".to_string())],
             body: String::new(),
         };
-        let has_token = |request: &Recorded| request.header("authorization") == Some("Bearer anonymous");
+        let shows = |request: &Recorded, wanted: &str| request.header("authorization") == Some(wanted);
+        stand_in
+            .program(u64::MAX, challenged, move |request| request.path.starts_with("/v2/") && !shows(request, &wanted));
+        if let Serves::TokenFor(name, password) = serves {
+            let wanted = basic(name, password);
+            stand_in.program(u64::MAX, unauthorized(Vec::new()), move |request| {
+                request.path == "/token" && !shows(request, &wanted)
+            });
+        }
         let serve = |path: String, answer: Answer| {
             stand_in.program(u64::MAX, answer, move |request| request.path == path);
         };
-        stand_in
-            .program(u64::MAX, unauthorized, move |request| request.path.starts_with("/v2/") && !has_token(request));
         serve(format!("/v2/team/guest/manifests/{digest}"), Answer::Bytes(manifest));
         serve(format!("/v2/team/guest/blobs/{layer}"), redirect);
-        serve("/token".to_string(), Answer::Bytes(Bytes::from_static(b"{\"token\":\"anonymous\"}")));
+        serve("/token".to_string(), Answer::Bytes(Bytes::from_static(b"{\"token\":\"the-token\"}")));
         serve("/storage".to_string(), Answer::Bytes(Bytes::copy_from_slice(served)));
         stand_in.program(u64::MAX, Answer::status(404), |_| true);
         Registry { stand_in, digest }
+    }
+
+    /// Its host and port, as logins name it.
+    pub fn host(&self) -> String {
+        self.stand_in.address().to_string()
     }
 
     /// What `plugin install` takes.

@@ -1,4 +1,4 @@
-//! The console in a real browser: tests/console/walk.mjs does what an operator does, this file is the
+//! The console in a real browser: the scripts in tests/console do what an operator does, this file is the
 //! vendors and the senders.
 
 use std::io::{BufRead, BufReader};
@@ -25,9 +25,9 @@ fn daemon(vendors: &StandIn) -> Daemon {
     daemon
 }
 
-/// Runs the walk; `each` gets what it says as it says it.
-fn walk(given: &Value, mut each: impl FnMut(&Value)) {
-    let script = paths::target().join("clients/console/walk.mjs");
+/// Runs a walk; `each` gets what it says as it says it.
+fn walk(script: &str, given: &Value, mut each: impl FnMut(&Value)) {
+    let script = paths::target().join("clients/console").join(script);
     assert!(script.exists(), "{} is not there: run `cargo xtask clients` first", script.display());
     let mut child = Command::new("node")
         .arg(script)
@@ -77,11 +77,11 @@ fn an_operator_walks_through_the_console() {
     daemon.accept(&[order("walk-1"), order("walk-2"), order("walk-3")]);
     eventually("they are dead", SOON, || daemon.counter("shop/dead", "dead") == 3);
     let given = json!({
-        "what": "walk", "base": daemon.admin_url(""), "token": daemon.admin_token(), "viewer": VIEWER,
+        "base": daemon.admin_url(""), "token": daemon.admin_token(), "viewer": VIEWER,
         "ga4": format!("{}/ga4", vendors.url()),
     });
     let mut did = Vec::new();
-    walk(&given, |said| {
+    walk("walk.mjs", &given, |said| {
         let what = said["did"].as_str().unwrap_or_default().to_string();
         match what.as_str() {
             // With the one that came meanwhile.
@@ -121,6 +121,44 @@ fn an_operator_walks_through_the_console() {
     );
 }
 
+/// Two events of which the vendor refuses each once, and what a walk is given.
+fn with_two_dead_letters(vendors: &StandIn) -> (Daemon, Value) {
+    vendors.program(2, Answer::status(400), |request| request.path == "/webhook-dead");
+    let daemon = daemon(vendors);
+    daemon.accept(&[order("walk-1"), order("walk-2")]);
+    eventually("they are dead", SOON, || daemon.counter("shop/dead", "dead") == 2);
+    let given =
+        json!({"base": daemon.admin_url(""), "token": daemon.admin_token(), "ga4": format!("{}/ga4", vendors.url())});
+    (daemon, given)
+}
+
+/// Runs a walk; answers what it did.
+fn did(script: &str, given: &Value) -> Vec<String> {
+    let mut did = Vec::new();
+    walk(script, given, |said| did.push(said["did"].as_str().unwrap_or_default().to_string()));
+    did
+}
+
+#[test]
+fn without_script_it_works_by_forms_and_links() {
+    let vendors = StandIn::start();
+    let (daemon, given) = with_two_dead_letters(&vendors);
+    assert_eq!(did("forms.mjs", &given), ["signed in", "added", "saved", "undone", "resumed", "replayed"]);
+    eventually("the vendor has them now", SOON, || daemon.counter("shop/dead", "delivered") == 2);
+    let text = std::fs::read_to_string(daemon.config()).expect("the configuration is there");
+    assert!(text.contains("name = \"plain\"") && !text.contains("SEK"), "added, and the rule undone: {text}");
+}
+
+#[test]
+fn by_the_keyboard_alone_everything_is_reached_and_done() {
+    let vendors = StandIn::start();
+    let (daemon, given) = with_two_dead_letters(&vendors);
+    assert_eq!(did("keys.mjs", &given), ["signed in", "skipped", "went along", "saved", "replayed"]);
+    eventually("the vendor has them now", SOON, || daemon.counter("shop/dead", "delivered") == 2);
+    let text = std::fs::read_to_string(daemon.config()).expect("the configuration is there");
+    assert!(text.contains("SEK"), "{text}");
+}
+
 #[test]
 fn every_page_is_accessible_and_fits_from_400_to_1600() {
     let vendors = StandIn::start();
@@ -130,14 +168,16 @@ fn every_page_is_accessible_and_fits_from_400_to_1600() {
     daemon.accept(&[order("walk-1"), order("walk-live")]);
     daemon.accept(&more);
     eventually("they are dead", SOON, || daemon.counter("shop/dead", "dead") == 2);
+    eventually("the others are not", SOON, || daemon.counter("shop/dead", "delivered") == 40);
+    // The one that is replayed dies again.
+    vendors.program(1, Answer::status(400), |request| request.path == "/webhook-dead");
     daemon.cli(&["pause", "shop/ga4"]);
-    let mut given =
-        json!({"what": "pages", "base": daemon.admin_url(""), "token": daemon.admin_token(), "viewer": VIEWER});
+    let mut given = json!({"base": daemon.admin_url(""), "token": daemon.admin_token(), "viewer": VIEWER});
     // Named when the pictures of host/docs/console are made anew.
     if let Some(folder) = std::env::var_os("SWITCHYARD_SCREENSHOTS") {
         given["folder"] = folder.to_string_lossy().into_owned().into();
     }
     let mut count = 0;
-    walk(&given, |said| count = said["count"].as_u64().unwrap_or_default());
+    walk("pages.mjs", &given, |said| count = said["count"].as_u64().unwrap_or_default());
     assert!(count >= 15, "{count} pages");
 }

@@ -3,10 +3,12 @@
 use std::io::Read;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use switchyard_tests::daemon::Daemon;
 use switchyard_tests::expect::{SOON, eventually};
-use switchyard_tests::registry::{Registry, sha256};
+use switchyard_tests::registry::{Registry, Serves, sha256};
 use switchyard_tests::setup::{Destination, Setup};
 use switchyard_tests::stand_in::{Answer, StandIn};
 use switchyard_tests::{paths, wasm};
@@ -80,12 +82,64 @@ fn a_plugin_comes_from_a_registry_by_digest() {
     let registry = Registry::start(&bytes);
     let gone = daemon.cli_output(&["plugin", "install", &registry.of_digest(&sha256(b"gone"))]);
     assert!(!gone.success && gone.all().contains("404"), "{}", gone.all());
-    let forged = Registry::serving(&bytes, &hostile('C'));
+    let forged = Registry::serving(&bytes, &hostile('C'), Serves::Anybody);
     let output = daemon.cli_output(&["plugin", "install", &forged.reference()]);
     assert!(!output.success && output.all().contains("not what was meant"), "{}", output.all());
     assert_eq!(revision(&daemon), first);
     daemon.cli(&["plugin", "install", &registry.reference()]);
     assert_eq!(revision(&daemon), sha256(&bytes));
+}
+
+/// A registry that wants a login, by whatever scheme: without one and with a wrong one nothing is fetched,
+/// with the configuration's and with docker's it is, and nobody says the password.
+fn check_login(serves: Serves) {
+    let bytes = hostile('B');
+    let registry = Registry::serving(&bytes, &bytes, serves);
+    let mut daemon = daemon(LOOPBACK);
+    let docker = daemon.directory().join("docker");
+    std::fs::create_dir(&docker).expect("a directory");
+    daemon.set_environment("DOCKER_CONFIG", &docker.display().to_string());
+    daemon.set_environment("REGISTRY_PASSWORD", "planted-password");
+    let install = || daemon.cli_output(&["plugin", "install", &registry.reference()]);
+    let check = |expected: Option<&str>| {
+        let output = install();
+        let says = |text: &str| assert!(output.all().contains(text), "{text}: {}", output.all());
+        assert_eq!(output.success, expected.is_none(), "{}", output.all());
+        expected.into_iter().for_each(says);
+        assert!(!output.all().contains("planted-password"), "{}", output.all());
+        assert!(!output.all().contains("cm9ib3Q6cGxhbnRlZ"), "nor its base64: {}", output.all());
+    };
+    check(Some("wants a login: [[plugins.registry]]"));
+    let text = std::fs::read_to_string(daemon.config()).expect("it was written");
+    let with = |name: &str| {
+        let login = format!(
+            "[[plugins.registry]]\nhost = {:?}\nusername = {name:?}\npassword = \"${{env:REGISTRY_PASSWORD}}\"\n",
+            registry.host()
+        );
+        text.replace("[[pipeline]]", &format!("{login}[[pipeline]]"))
+    };
+    // The daemon itself has no such variable, and keeps what it had.
+    std::fs::write(daemon.config(), with("nobody")).expect("it can be written");
+    check(Some("nobody"));
+    std::fs::write(daemon.config(), with("robot")).expect("it can be written");
+    check(None);
+    assert_eq!(revision(&daemon), sha256(&bytes));
+    std::fs::write(daemon.config(), &text).expect("it can be written");
+    let auth = STANDARD.encode("robot:planted-password");
+    let file = serde_json::json!({"auths": {registry.host(): {"auth": auth}}});
+    std::fs::write(docker.join("config.json"), file.to_string()).expect("it can be written");
+    check(None);
+    assert!(!daemon.log().contains("planted-password"), "{}", daemon.log());
+}
+
+#[test]
+fn a_registry_that_gives_a_token_for_a_login() {
+    check_login(Serves::TokenFor("robot", "planted-password"));
+}
+
+#[test]
+fn a_registry_that_wants_the_login_itself() {
+    check_login(Serves::Login("robot", "planted-password"));
 }
 
 /// A frozen plugin with its signature.
@@ -130,4 +184,30 @@ fn the_inbox_takes_a_file_with_its_signature_beside_it() {
     eventually("what is not signed is refused", SOON, || daemon.log()[logged..].contains("public_keys"));
     daemon.put_plugin("hostile", &bytes);
     eventually("what is signed is active", SOON, || revision(&daemon) == sha256(&bytes));
+}
+
+#[test]
+fn other_rules_on_signatures_take_effect_at_once() {
+    let (bytes, signature, key) = signed();
+    let daemon = daemon("");
+    let first = revision(&daemon);
+    let without = std::fs::read_to_string(daemon.config()).expect("it was written");
+    let strict = format!("directory = \"plugins\"\npublic_keys = [\"{key}\"]\nunsigned = \"refused\"\n");
+    let strict = without.replace("directory = \"plugins\"\n", &strict);
+    let in_effect = |text: &str| {
+        let logged = daemon.log().len();
+        daemon.write_config(text);
+        eventually("it is in effect", SOON, || daemon.log()[logged..].contains("configuration is in effect"));
+    };
+    in_effect(&strict);
+    assert_eq!(revision(&daemon), first, "what is active stays");
+    daemon.put_plugin("hostile", &hostile('B'));
+    eventually("what is not signed is refused", SOON, || daemon.log().contains("is not signed"));
+    assert_eq!(revision(&daemon), first);
+    in_effect(&without);
+    eventually("it is taken after all", SOON, || revision(&daemon) == sha256(&hostile('B')));
+    in_effect(&strict);
+    std::fs::copy(&signature, daemon.plugin_file("hostile").with_extension("wasm.minisig")).expect("it is there");
+    daemon.put_plugin("hostile", &bytes);
+    eventually("what is signed is taken", SOON, || revision(&daemon) == sha256(&bytes));
 }

@@ -108,7 +108,7 @@ fn check(mode: &str, named: Named) {
 }
 
 /// A judge that fails decides nothing: the host reads the status itself.
-fn check_judge(mode: &str, kind: &str) {
+fn check_judge(mode: &str, kinds: &[&str]) {
     let vendors = StandIn::start();
     let daemon = Daemon::start(
         Setup::shop([Destination::hostile("guest", &vendors.url(), mode)]).section("[guests]\ncall_ms_max = 300\n"),
@@ -119,7 +119,7 @@ fn check_judge(mode: &str, kind: &str) {
     assert_eq!(vendors.requests().len(), 2, "{mode}: nothing is sent twice");
     let named = |line: &str| ["shop/guest", "hostile", "the judge failed"].iter().all(|name| line.contains(name));
     assert!(daemon.log().lines().any(named), "{mode}: the log names destination and plugin");
-    assert_fault(&Scrape::of(&daemon), &daemon.admin_get("/api/v1/status").json(), &[kind], mode);
+    assert_fault(&Scrape::of(&daemon), &daemon.admin_get("/api/v1/status").json(), kinds, mode);
     assert_balanced(&daemon.counters("shop/guest"));
 }
 
@@ -137,11 +137,33 @@ fn a_guest_that_fails_at_each_event_opens_its_breaker_and_what_comes_waits() {
     daemon.accept(&events("before"));
     daemon.wait_for_log("the circuit breaker is open");
     daemon.accept(&events("after"));
-    eventually("what was planned is dead", SOON, || daemon.counter("shop/guest", "dead") >= 5);
+    eventually("those that were tried alone are dead", SOON, || daemon.counter("shop/guest", "dead") >= 8);
     let counters = daemon.counters("shop/guest");
     assert_eq!(counters["state"], "failing");
-    let (dead, waiting) = (counters["dead"].as_u64(), counters["waiting"].as_u64());
-    assert!(dead <= Some(20) && waiting >= Some(20), "those that came later wait: {counters}");
+    assert_eq!((&counters["dead"], &counters["owed"]), (&json!(8), &json!(12)), "the others were not: {counters}");
+    assert!(counters["waiting"].as_u64() >= Some(20), "those that came later wait: {counters}");
+    assert_balanced(&counters);
+}
+
+/// A plugin that fails at everything costs the events that it was tried with alone, and no others.
+#[test]
+fn when_a_guest_that_fails_at_each_event_is_mended_what_was_not_tried_is_delivered() {
+    let vendors = StandIn::start();
+    let setup = |mode: &str| {
+        let guest = Destination::hostile("guest", &vendors.url(), mode).delivery("backoff_ms_min", 200);
+        Setup::shop([guest.delivery("breaker_open_ms_max", 3_600_000)])
+    };
+    let daemon = Daemon::start(setup("always-trap"));
+    let events: Vec<Value> = (0..40).map(|at| shop::padded(&format!("event-{at}"), 400)).collect();
+    daemon.accept(&events);
+    daemon.wait_for_log("the circuit breaker is open");
+    daemon.write_config(&daemon.config_text(&setup("honest")));
+    eventually("each has ended", SOON, || {
+        daemon.counter("shop/guest", "delivered") + daemon.counter("shop/guest", "dead") == 40
+    });
+    let counters = daemon.counters("shop/guest");
+    assert!(counters["dead"].as_u64() >= Some(8) && counters["delivered"].as_u64() >= Some(1), "{counters}");
+    assert_eq!(vendors.requests().len() as u64, counters["delivered"].as_u64().unwrap_or(0), "each is sent once");
     assert_balanced(&counters);
 }
 
@@ -231,17 +253,72 @@ fn a_guest_that_prints_without_end() {
 
 #[test]
 fn a_judge_that_spins() {
-    check_judge("judge-spin", "deadline");
+    check_judge("judge-spin", &["deadline"]);
 }
 
 #[test]
 fn a_judge_that_traps() {
-    check_judge("judge-trap", "trap");
+    check_judge("judge-trap", &["trap"]);
 }
 
 #[test]
 fn a_judge_of_events_that_are_not_there() {
-    check_judge("judge-range", "bad_judgement");
+    check_judge("judge-range", &["bad_judgement"]);
+}
+
+#[test]
+fn a_judge_that_grows_its_memory() {
+    check_judge("judge-grow", &["memory", "deadline"]);
+}
+
+#[test]
+fn a_judge_that_recurses() {
+    check_judge("judge-recurse", &["trap"]);
+}
+
+#[test]
+fn a_judge_with_a_million_verdicts() {
+    check_judge("judge-million", &["memory", "output", "deadline"]);
+}
+
+#[test]
+fn a_judge_whose_output_is_huge() {
+    check_judge("judge-huge", &["output"]);
+    check_judge("judge-huge-pause", &["output"]);
+}
+
+#[test]
+fn a_judge_whose_output_is_a_gigabyte() {
+    check_judge("judge-gigabyte", &["output"]);
+}
+
+#[test]
+fn a_judge_that_asks_for_more_follow_ups_than_the_host_takes() {
+    check_judge("judge-too-many", &["bad_judgement"]);
+}
+
+#[test]
+fn a_judge_whose_follow_up_is_for_another_event() {
+    check_judge("judge-follow-range", &["bad_judgement"]);
+}
+
+#[test]
+fn a_judge_whose_follow_up_is_nonsense() {
+    check_judge("judge-follow-url", &["bad_judgement"]);
+}
+
+/// A follow-up is held to the same hosts as a request, and takes no secret elsewhere.
+#[test]
+fn a_judge_whose_follow_up_wants_another_host() {
+    let vendors = StandIn::start();
+    let daemon = Daemon::start(Setup::shop([Destination::hostile("guest", &vendors.url(), "judge-follow-elsewhere")]));
+    let culprit = json!({"type": "track", "event": "Culprit", "userId": "u", "messageId": "culprit"});
+    daemon.accept(&[culprit, shop::padded("neighbour", 400)]);
+    eventually("the neighbour is delivered", SOON, || daemon.counter("shop/guest", "delivered") == 1);
+    eventually("the culprit is dead", SOON, || daemon.counter("shop/guest", "dead") == 1);
+    assert_eq!(vendors.requests().len(), 2);
+    Named::NotSent("egress_refused").assert_by(&daemon, "judge-follow-elsewhere");
+    assert_balanced(&daemon.counters("shop/guest"));
 }
 
 #[test]
@@ -326,7 +403,7 @@ fn a_guest_that_sends_a_secret_to_another_host() {
 
 #[test]
 fn a_judge_that_says_two_things_of_an_event() {
-    check_judge("judge-twice", "bad_judgement");
+    check_judge("judge-twice", &["bad_judgement"]);
 }
 
 #[test]

@@ -77,3 +77,32 @@ fn a_write_key_can_be_changed() {
     eventually("the new key is known", SOON, || status_with("wk_new") == 200);
     assert_eq!(status_with("wk_test"), 401, "the old key is not");
 }
+
+/// What cannot be changed while the daemon runs is refused by its name, and all of the change with it.
+#[test]
+fn a_change_that_needs_a_restart_is_refused_and_names_its_key() {
+    let vendors = StandIn::start();
+    let setup = Setup::shop([Destination::webhook("webhook", &vendors.url())]);
+    let daemon = Daemon::start(setup.clone());
+    let good = daemon.config_text(&setup);
+    for (from, to, key) in [
+        ("directory = \"plugins\"", "directory = \"others\"", "plugins.directory"),
+        ("directory = \"data\"", "directory = \"elsewhere\"", "data.directory"),
+        ("[data]", "[guests]\ncall_ms_max = 77\n[data]", "guests"),
+        ("[data]", "[queue]\nretention_hours = 1\n[data]", "queue"),
+    ] {
+        let logged = daemon.log().len();
+        let other = good.replacen(from, to, 1).replace("wk_test", "wk_other");
+        assert_ne!(other, good);
+        daemon.write_config(&other);
+        let says = format!("`{key}` takes effect only at a start: restart the daemon");
+        eventually(&says, SOON, || daemon.log()[logged..].contains(&says));
+        daemon.accept(&[shop::padded(key, 400)]);
+        let status = daemon.admin_get("/api/v1/status").json();
+        assert!(status["configuration"]["refused"].as_str().is_some_and(|why| why.contains(key)), "{status}");
+        daemon.write_config(&good);
+        eventually("the refusal is over", SOON, || {
+            daemon.admin_get("/api/v1/status").json()["configuration"]["refused"].is_null()
+        });
+    }
+}

@@ -1,12 +1,9 @@
 //! `switchyard plugin new`, `build`, `test`, `dev` for Rust authors.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-
 use serde_json::json;
 use switchyard_tests::daemon::Daemon;
+use switchyard_tests::dev::Watching;
 use switchyard_tests::expect::{SOON, eventually};
-use switchyard_tests::paths;
 use switchyard_tests::project::{Project, track};
 use switchyard_tests::setup::{Destination, Setup};
 use switchyard_tests::stand_in::StandIn;
@@ -132,49 +129,6 @@ fn what_is_wrong_is_said_with_what_would_be_right() {
     assert!(no_code.all().contains("Cargo.toml, plugin.js, plugin.py"), "{}", no_code.all());
 }
 
-/// `switchyard plugin dev`, ended with the test.
-struct Watching {
-    child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
-}
-
-impl Watching {
-    fn start(project: &Project, daemon: &Daemon) -> Watching {
-        let mut child = Command::new(paths::daemon())
-            .args(["plugin", "dev", &project.folder().display().to_string(), "--daemon", "--config"])
-            .arg(daemon.config())
-            .envs(project.environment().iter().map(|(name, value)| (name.as_str(), value.as_str())))
-            .stdout(Stdio::piped())
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("switchyard can be started");
-        let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        Watching { child, lines }
-    }
-
-    /// What it prints until it waits for the next save.
-    fn round(&mut self) -> String {
-        let mut printed = String::new();
-        for line in self.lines.by_ref() {
-            let line = line.expect("it prints text");
-            printed.push_str(&line);
-            printed.push('\n');
-            if line.starts_with("-- ") {
-                return printed;
-            }
-        }
-        panic!("it ended: {printed}");
-    }
-}
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
 fn dev_loads_each_save_into_a_running_daemon() {
     let vendors = StandIn::start();
@@ -186,7 +140,7 @@ fn dev_loads_each_save_into_a_running_daemon() {
     let mut daemon = daemon;
     daemon.write_config(&daemon.config_text(&Setup::shop([destination])));
     daemon.spawn();
-    let mut watching = Watching::start(&project, &daemon);
+    let mut watching = Watching::start(&project, Some(daemon.config()));
     assert!(watching.round().contains("is active"));
     project.replace("src/lib.rs", ".json_event(&event)", ".json_event(&event).header(\"x-saved\", \"1\")");
     let differs = watching.round();

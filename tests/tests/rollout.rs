@@ -19,8 +19,8 @@ fn bytes_of(id: &str) -> Vec<u8> {
     std::fs::read(paths::plugin(id)).expect("it is built")
 }
 
-/// The hostile guest's revision of that letter: P traps at every event, E fails, J rejects, Q spins;
-/// others are good and tell their letter in a header.
+/// The hostile guest's revision of that letter: P traps at every event, E fails, J rejects, Q spins; of K
+/// the judge traps at every answer, of L it spins, of M it speaks of an event that is not there; others are good and tell their letter in a header.
 fn hostile(letter: char) -> Vec<u8> {
     wasm::patched(&bytes_of("hostile"), b"hostile-revision-A", format!("hostile-revision-{letter}").as_bytes())
 }
@@ -231,6 +231,22 @@ fn a_revision_that_fails_goes_back_by_itself() {
 #[test]
 fn a_revision_that_rejects_everything_goes_back_by_itself() {
     check_bad('J');
+}
+
+#[test]
+fn a_revision_whose_judge_traps_goes_back_by_itself() {
+    check_bad('K');
+}
+
+/// What it had in flight is not read one time-out after the other.
+#[test]
+fn a_revision_whose_judge_spins_goes_back_by_itself() {
+    check_bad('L');
+}
+
+#[test]
+fn a_revision_whose_judge_speaks_of_no_event_goes_back_by_itself() {
+    check_bad('M');
 }
 
 #[test]

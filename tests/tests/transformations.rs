@@ -281,5 +281,5 @@ fn transform_diff_and_pii_show_it_beforehand() {
         "{text}"
     );
     let same = switchyard_tests::cli::run(&["diff", &old, &old, "--events", &file, "--json"]).json();
-    assert_eq!((&same[0]["same"], &same[0]["events"]), (&json!(3), &json!([])));
+    assert_eq!((&same[0]["same"], &same[0]["shown"]), (&json!(3), &json!([])));
 }

@@ -31,8 +31,13 @@ pub struct HistoryEntry {
     pub row: HistoryRow,
     /// Against the one before, secrets hidden; only what differs, with some lines around it.
     pub changes: Vec<Line>,
-    /// Against the one in effect: what a rollback would change.
+    /// Against the file as it stands: what a rollback would change.
     pub back: Vec<Line>,
+    /// Settings with another secret then, which is kept nowhere: a rollback leaves them today's.
+    pub todays_secrets: Vec<String>,
+    /// Why it cannot be rolled back to, if it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 impl HistoryRow {
@@ -60,15 +65,21 @@ pub fn history_of(daemon: &Daemon, destination: &str) -> Vec<HistoryRow> {
 pub async fn history_entry(daemon: &Daemon, number: u64) -> Result<HistoryEntry, Failure> {
     let found = daemon.history(|history| {
         let before = history.before(number).map(|saved| saved.text.clone()).unwrap_or_default();
-        let current = history.current().map(|saved| saved.text.clone()).unwrap_or_default();
-        history.get(number).cloned().map(|saved| (saved, before, current))
+        history.get(number).cloned().map(|saved| (saved, before))
     });
     let unknown = || Failure::unknown("unknown_configuration", format!("no configuration r{number} is kept"));
-    let (saved, before, current) = found.ok_or_else(unknown)?;
-    let text = daemon.shown_configuration(&saved.text).await;
-    let changes = lines(&daemon.shown_configuration(&before).await, &text);
-    let back = lines(&daemon.shown_configuration(&current).await, &text);
-    Ok(HistoryEntry { row: HistoryRow::of(&saved), changes, back })
+    let (saved, before) = found.ok_or_else(unknown)?;
+    let changes = lines(&daemon.shown_configuration(&before), &daemon.shown_configuration(&saved.text));
+    let standing = daemon.configuration().await?.text;
+    let today = daemon.shown_configuration(&daemon.without_secrets(&standing).await);
+    let (back, todays_secrets, refused) = match daemon.filled(&saved.text, &standing) {
+        Ok(filled) => {
+            let text = daemon.without_secrets(&filled.text).await;
+            (lines(&today, &daemon.shown_configuration(&text)), filled.todays, None)
+        }
+        Err(error) => (lines(&today, &daemon.shown_configuration(&saved.text)), Vec::new(), Some(error.to_string())),
+    };
+    Ok(HistoryEntry { row: HistoryRow::of(&saved), changes, back, todays_secrets, refused })
 }
 
 /// Puts a configuration back into effect. Answers the number that it has now.

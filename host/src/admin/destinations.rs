@@ -85,7 +85,7 @@ pub async fn destination(daemon: &Daemon, pipeline: &str, name: &str) -> Result<
 }
 
 fn find<'a>(config: &'a Config, pipeline: &str, name: &str) -> Result<&'a Destination, Failure> {
-    let mut own = config.destinations().filter(|(own, _)| own.id.0 == pipeline).map(|(_, each)| each);
+    let mut own = config.destinations().filter(|(own, _)| own.id.as_str() == pipeline).map(|(_, each)| each);
     own.find(|each| each.name == name).map(|each| &**each).ok_or_else(|| unknown(&format!("{pipeline}/{name}")))
 }
 

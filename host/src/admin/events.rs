@@ -115,7 +115,9 @@ pub async fn events(daemon: &Daemon, caller: &Caller, call: &EventsCall) -> Resu
     let count = if is_filtered { SEARCHED_MAX } else { call.limit };
     let config = daemon.configured().await.config;
     let mut all = Vec::new();
-    for pipeline in config.pipelines.iter().filter(|own| call.pipeline.as_ref().is_none_or(|name| *name == own.id.0)) {
+    for pipeline in
+        config.pipelines.iter().filter(|own| call.pipeline.as_ref().is_none_or(|name| *name == own.id.as_str()))
+    {
         let stories = daemon.store.recent_stories(&pipeline.id, count).await?;
         let views = stories.iter().map(|story| EventView::of(story, caller));
         all.extend(views.filter(|view| call.fits(view)).take(call.limit));
@@ -161,5 +163,5 @@ pub fn rejected(daemon: &Daemon, caller: &Caller) -> Value {
 /// # Errors
 /// When the store does not answer.
 pub async fn last_events(daemon: &Daemon, pipeline: &str, count: usize) -> Result<Vec<crate::event::Event>, Failure> {
-    Ok(daemon.store.recent(&PipelineId(pipeline.to_string()), count).await?)
+    Ok(daemon.store.recent(&PipelineId::from(pipeline), count).await?)
 }

@@ -4,6 +4,7 @@ use hyper::{Response, StatusCode};
 use serde_json::json;
 
 use crate::config::Role;
+use crate::config::edit::EditError;
 use crate::daemon::ConfigureError;
 use crate::http::{self, Body};
 use crate::queue::StoreError;
@@ -64,7 +65,8 @@ impl From<ConfigureError> for Failure {
     fn from(error: ConfigureError) -> Failure {
         let (status, code) = match &error {
             ConfigureError::Changed => (StatusCode::PRECONDITION_FAILED, "configuration_changed"),
-            ConfigureError::Edit(crate::config::edit::EditError::Unknown(_)) => (StatusCode::NOT_FOUND, "unknown"),
+            ConfigureError::Edit(EditError::Unknown(_)) => (StatusCode::NOT_FOUND, "unknown"),
+            ConfigureError::Edit(EditError::SecretGone(_)) => (StatusCode::CONFLICT, "secret_gone"),
             ConfigureError::Edit(_) => (StatusCode::CONFLICT, "not_editable"),
             ConfigureError::Refused(_) => (StatusCode::UNPROCESSABLE_ENTITY, "configuration_refused"),
             ConfigureError::Unwritable(_) => (StatusCode::INTERNAL_SERVER_ERROR, "configuration_unwritable"),

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::letters::{PageCall, all};
 use super::masking;
 use crate::daemon::Daemon;
-use crate::queue::{DeadContent, DeadLetter};
+use crate::queue::{DeadContent, DeadFilter, DeadLetter};
 
 /// Letters that are grouped: about 10 MB of them, in a tenth of a second. Older ones are said to be more.
 const GROUPED_MAX: usize = 10_000;
@@ -58,13 +58,22 @@ pub struct Group {
     pub ids: Vec<u64>,
 }
 
+/// The letters that match a query, as a filter.
+///
+/// # Errors
+/// When the query says nothing good.
+pub fn filter_of(query: &str) -> Result<DeadFilter, Failure> {
+    let call = PageCall::of_query(query).map_err(|message| Failure::bad("bad_filter", message))?;
+    Ok(DeadFilter { limit: 0, ..call.filter })
+}
+
 /// Groups the letters that match a query.
 ///
 /// # Errors
 /// When the query says nothing good, or the store does not answer.
 pub async fn groups(daemon: &Daemon, caller: &Caller, query: &str) -> Result<Groups, Failure> {
-    let mut call = PageCall::of_query(query).map_err(|message| Failure::bad("bad_filter", message))?;
-    call.filter.limit = GROUPED_MAX;
+    let filter = DeadFilter { limit: GROUPED_MAX, ..filter_of(query)? };
+    let call = PageCall { filter, after: None };
     let letters = all(daemon, call, DeadContent::Head).await?;
     let mut groups = group(&letters, (daemon.now)());
     if is_masked(caller) {

@@ -20,7 +20,7 @@ pub(super) async fn last(daemon: &Daemon, pipeline: &str, query: Option<&str>) -
         let message = format!("`last` is a number from 1 to {LAST_MAX}");
         return failure(StatusCode::BAD_REQUEST, "bad_last", &message);
     };
-    match daemon.store.recent(&PipelineId(pipeline.to_string()), last).await {
+    match daemon.store.recent(&PipelineId::from(pipeline), last).await {
         Ok(events) => {
             let mut lines = Vec::new();
             for event in events {
@@ -32,7 +32,7 @@ pub(super) async fn last(daemon: &Daemon, pipeline: &str, query: Option<&str>) -
                 lines.extend_from_slice(&event.json);
                 lines.extend_from_slice(b"}\n");
             }
-            http::whole(StatusCode::OK, "application/jsonl", Bytes::from(lines))
+            http::whole(StatusCode::OK, "application/x-ndjson", Bytes::from(lines))
         }
         Err(error) => store_failure(&error),
     }

@@ -329,7 +329,10 @@ async fn abandon(daemon: &Daemon, destination: DestinationId) -> Response<Body> 
         payload: Bytes::new(),
     };
     match daemon.store.backfill(step).await {
-        Ok(_) => http::json(StatusCode::OK, &json!({"success": true, "done": true, "abandoned": true})),
+        Ok(_) => {
+            let told = json!({"success": true, "done": true, "abandoned": true});
+            http::whole(StatusCode::OK, "application/x-ndjson", format!("{told}\n"))
+        }
         Err(error) => refusal(&error),
     }
 }

@@ -167,7 +167,8 @@ fn schemas() -> Value {
         "Plugin": object(&[("plugin!", text.clone()), ("version!", text.clone()), ("revision!", text.clone()), ("manifest!", any_object.clone())]),
         "Configuration": object(&[("text!", text.clone()), ("etag!", text.clone()), ("number!", whole.clone())]),
         "ConfigurationText": closed(object(&[("text!", text.clone())])),
-        "HistoryEntry": object(&[("number!", whole), ("who!", text.clone()), ("changes!", list(&any_object)), ("back!", list(&any_object))]),
+        "HistoryEntry": object(&[("number!", whole), ("who!", text.clone()), ("changes!", list(&any_object)), ("back!", list(&any_object)),
+            ("todays_secrets!", list(&text)), ("refused", text.clone())]),
         "Erase": closed(object(&[("user!", text)])),
     })
 }

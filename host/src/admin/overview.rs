@@ -10,7 +10,7 @@ use crate::daemon::trends::{Counts, Trend, Trends, Window, source_counts};
 use crate::daemon::{Configured, Daemon};
 use crate::delivery::runtime::RuntimeStatus;
 use crate::ingest::SourceCounters;
-use crate::queue::DestinationStatus;
+use crate::queue::{DeadContent, DeadFilter, DeadOrder, DestinationId, DestinationStatus};
 
 /// Points of a picture of a rate.
 const SPARK_POINTS: usize = 30;
@@ -43,6 +43,8 @@ pub struct Attention {
     pub text: String,
     /// Which destination; empty: the daemon.
     pub destination: String,
+    /// Since when: milliseconds since 1970; 0: nobody knows.
+    pub since_ms: u64,
     /// Its dead letters.
     pub dead_letters: u64,
     /// Whether it is paused and can be resumed here.
@@ -114,6 +116,8 @@ pub struct DestinationRow {
     pub delivered_per_second: f64,
     /// Deliveries in each part of the window, oldest first.
     pub spark: Vec<u64>,
+    /// Since when its runtime is in its state: milliseconds since 1970.
+    pub since_ms: u64,
     /// Age of the oldest waiting event, in milliseconds.
     pub lag_ms: u64,
     /// In the queue, in flight, or waiting for another attempt.
@@ -133,7 +137,7 @@ pub struct DestinationRow {
 /// # Errors
 /// When the store does not answer.
 pub async fn overview(daemon: &Daemon, window: Window) -> Result<Overview, Failure> {
-    let statuses = daemon.store.destinations().await?;
+    let statuses = daemon.destinations().await?;
     let configured = daemon.configured().await;
     let sources = daemon.gate.counters();
     let now_ms = (daemon.now)();
@@ -143,15 +147,34 @@ pub async fn overview(daemon: &Daemon, window: Window) -> Result<Overview, Failu
         .config
         .pipelines
         .iter()
-        .map(|pipeline| looked.pipeline(pipeline, sources.get(&pipeline.id.0).unwrap_or(&SourceCounters::default())))
+        .map(|pipeline| {
+            looked.pipeline(pipeline, sources.get(pipeline.id.as_str()).unwrap_or(&SourceCounters::default()))
+        })
         .collect();
     drop(trends);
     let mut attention = of_the_daemon(daemon, &configured);
-    attention.extend(pipelines.iter().flat_map(|pipeline| &pipeline.destinations).filter_map(of_a_destination));
+    let destinations = pipelines.iter().flat_map(|pipeline| &pipeline.destinations);
+    attention.extend(destinations.filter_map(|row| of_a_destination(row, now_ms)));
     attention.sort_by_key(|each| each.kind);
     let balance = balance(&statuses);
     let configuration = daemon.configuration_number().0;
     Ok(Overview { now_ms, window, configuration, attention, balance, pipelines })
+}
+
+/// The overview, with the time of the first of those dead letters that it calls attention to.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn with_since(daemon: &Daemon, window: Window) -> Result<Overview, Failure> {
+    let mut overview = overview(daemon, window).await?;
+    let from_ms = overview.now_ms.saturating_sub(Window::Quarter.ms());
+    for each in overview.attention.iter_mut().filter(|each| each.kind == HealthKind::Dead) {
+        let destination = Some(DestinationId(each.destination.clone()));
+        let filter = DeadFilter { destination, from_ms: Some(from_ms), limit: 1, ..DeadFilter::default() };
+        let page = daemon.store.dead_page(filter, DeadOrder::OldestFirst, None, DeadContent::Head).await?;
+        each.since_ms = page.letters.first().map_or(0, |letter| letter.died_ms);
+    }
+    Ok(overview)
 }
 
 struct Looked<'a> {
@@ -164,12 +187,12 @@ struct Looked<'a> {
 
 impl Looked<'_> {
     fn pipeline(&self, pipeline: &Pipeline, source: &SourceCounters) -> PipelineView {
-        let (now, trend) = (source_counts(source), self.trends.source(&pipeline.id.0));
+        let (now, trend) = (source_counts(source), self.trends.source(pipeline.id.as_str()));
         let within = trend.within(self.window, self.now_ms, now);
         let items = within.accepted + within.dead;
         let mostly = source.rejected_by.iter().max_by_key(|(_, count)| **count);
         PipelineView {
-            name: pipeline.id.0.clone(),
+            name: pipeline.id.to_string(),
             accepted_per_second: trend.rate(self.now_ms, now, |counts| counts.accepted),
             spark: self.spark(&trend, now, |counts| counts.accepted),
             rejected_per_second: trend.rate(self.now_ms, now, |counts| counts.dead),
@@ -179,7 +202,7 @@ impl Looked<'_> {
             destinations: pipeline
                 .destinations
                 .iter()
-                .filter_map(|each| self.destination(&pipeline.id.0, each))
+                .filter_map(|each| self.destination(pipeline.id.as_str(), each))
                 .collect(),
         }
     }
@@ -201,6 +224,7 @@ impl Looked<'_> {
             health: health(status, runtime, &trend.within(Window::Quarter, self.now_ms, now)),
             delivered_per_second: trend.rate(self.now_ms, now, |counts| counts.delivered),
             spark: self.spark(&trend, now, |counts| counts.delivered),
+            since_ms: runtime.since_ms,
             lag_ms: status.lag_ms,
             waiting: status.waiting + status.owed,
             dead_letters: status.dead_letters.kept,
@@ -246,6 +270,7 @@ fn of_the_daemon(daemon: &Daemon, configured: &Configured) -> Vec<Attention> {
         title: title.to_string(),
         text,
         destination: String::new(),
+        since_ms: 0,
         dead_letters: 0,
         resumable: false,
     };
@@ -275,7 +300,7 @@ fn of_the_daemon(daemon: &Daemon, configured: &Configured) -> Vec<Attention> {
     all
 }
 
-fn of_a_destination(row: &DestinationRow) -> Option<Attention> {
+fn of_a_destination(row: &DestinationRow, now_ms: u64) -> Option<Attention> {
     let (title, text) = match row.health.kind {
         HealthKind::Healthy | HealthKind::Retrying => return None,
         HealthKind::NoPlugin => {
@@ -292,8 +317,14 @@ fn of_a_destination(row: &DestinationRow) -> Option<Attention> {
     let text =
         if row.health.why.is_empty() { text } else { format!("{}. {text}", row.health.why.trim_end_matches('.')) };
     let resumable = row.health.kind == HealthKind::Paused && !row.paused_by_configuration;
+    let since_ms = match row.health.kind {
+        HealthKind::Behind => now_ms.saturating_sub(row.lag_ms),
+        // The first of them: `with_since` looks.
+        HealthKind::Dead => 0,
+        _ => row.since_ms,
+    };
     let (destination, dead_letters) = (row.id.clone(), row.dead_letters);
-    Some(Attention { kind: row.health.kind, title, text, destination, dead_letters, resumable })
+    Some(Attention { kind: row.health.kind, title, text, destination, since_ms, dead_letters, resumable })
 }
 
 fn dead_letters(count: u64) -> String {

@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::letters::{detail, subject};
 use crate::config::Role;
 use crate::daemon::{Daemon, Replaying, Steps};
-use crate::queue::DeadFilter;
+use crate::queue::{DeadFilter, ReplayRange};
 
 /// Events a second, when nothing else is said: a vendor takes that beside new events.
 const RATE: u32 = 100;
@@ -25,7 +25,7 @@ const REMEMBERED_MAX: usize = 20;
 const RUNNING_MAX: usize = 5;
 
 /// One of them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Replay {
     /// Its number, from 1 on.
     pub number: u64,
@@ -41,14 +41,32 @@ pub struct Replay {
     pub detail: String,
     /// How many are meant.
     pub wanted: u64,
-    /// How many are done.
+    /// How many are discarded, or sent again.
     pub count: u64,
+    /// Of those that were sent again: not yet ended.
+    pub owed: u64,
+    /// Of those that were sent again: dead letters again.
+    pub dead_again: u64,
+    #[serde(skip)]
+    pub(crate) deliveries: Vec<ReplayRange>,
     /// A destination that takes none at the moment.
     pub held: Option<String>,
     /// `running`, `paused`, `stopped`, `done`, `failed`.
     pub state: &'static str,
     /// Why it failed.
     pub why: String,
+}
+
+impl Replay {
+    /// Of those that were sent again: delivered, or filtered by a rule of today.
+    pub fn delivered(&self) -> u64 {
+        self.count.saturating_sub(self.owed + self.dead_again)
+    }
+
+    /// Whether anything of it may still change.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, "running" | "paused") || self.owed > 0
+    }
 }
 
 /// What is asked of one.
@@ -75,6 +93,22 @@ impl Replays {
     pub fn all(&self) -> Vec<Replay> {
         let all = self.all.lock().expect("nobody panics while holding the replays");
         all.iter().rev().map(|running| running.replay.clone()).collect()
+    }
+
+    /// The same, having looked how far those are that were sent again.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn looked_at(&self, daemon: &Daemon) -> Result<Vec<Replay>, Failure> {
+        for replay in self.all().into_iter().filter(|replay| replay.is_open() && !replay.discards) {
+            let fates = daemon.store.replay_fates(replay.deliveries, replay.began_ms).await?;
+            self.update(replay.number, |own| {
+                // What was sent meanwhile was not looked at: it is still owed.
+                own.owed = fates.owed + (own.count - replay.count.min(own.count));
+                own.dead_again = fates.dead;
+            });
+        }
+        Ok(self.all())
     }
 
     /// Begins one for `wanted` letters.
@@ -112,6 +146,9 @@ impl Replays {
                 detail: detail.clone(),
                 wanted,
                 count: 0,
+                owed: 0,
+                dead_again: 0,
+                deliveries: Vec::new(),
                 held: None,
                 state: "running",
                 why: String::new(),
@@ -171,7 +208,12 @@ impl Replays {
                 }
                 Some(Ok(state)) => self.update(number, |replay| {
                     let count = state["replayed"].as_u64().or(state["discarded"].as_u64());
-                    replay.count = count.unwrap_or(replay.count);
+                    let count = count.unwrap_or(replay.count);
+                    if !replay.discards {
+                        replay.owed += count - replay.count.min(count);
+                        replay.deliveries = steps.replays().to_vec();
+                    }
+                    replay.count = count;
                     replay.held = state["held"].as_str().map(str::to_string);
                 }),
             }

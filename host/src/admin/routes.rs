@@ -152,7 +152,7 @@ async fn call(
     Ok(match call {
         Call::Me => ok(&caller.person),
         Call::Status => status(&daemon, caller).await?,
-        Call::Overview => ok(&overview::overview(&daemon, window_of(&query)?).await?),
+        Call::Overview => ok(&overview::with_since(&daemon, window_of(&query)?).await?),
         Call::Rejected => ok(&events::rejected(&daemon, caller)),
         Call::Events => ok(&events::events(&daemon, caller, &events_call(&query)?).await?),
         Call::LiveEvents => live(&daemon, caller),

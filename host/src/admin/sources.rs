@@ -54,11 +54,11 @@ pub async fn sources(daemon: &Daemon, caller: &Caller) -> Result<Vec<SourceView>
     let counters = daemon.gate.counters();
     let configured = daemon.configured().await;
     let view = |pipeline: &std::sync::Arc<Pipeline>| SourceView {
-        pipeline: pipeline.id.0.clone(),
+        pipeline: pipeline.id.to_string(),
         strict: pipeline.validation == Validation::Strict,
         tracking_plan: pipeline.tracking_plan.len(),
         write_keys: write_keys(pipeline, caller),
-        counters: counters.get(&pipeline.id.0).cloned().unwrap_or_default(),
+        counters: counters.get(pipeline.id.as_str()).cloned().unwrap_or_default(),
         etag: etag.clone(),
     };
     Ok(configured.config.pipelines.iter().map(view).collect())

@@ -2,10 +2,11 @@
 //! vendor would get, and what it would change for the last events, before any of it is saved.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::access::Caller;
 use super::destinations::{needs, record};
@@ -14,11 +15,13 @@ use super::failure::Failure;
 use super::masking;
 use crate::config::edit::{Editor, RuleEdit};
 use crate::config::{Config, Destination, Pipeline, Role};
-use crate::daemon::difference::{DestinationDifference, Planner};
+use crate::daemon::comparison::{Comparison, Outcome};
+use crate::daemon::planner::Planner;
 use crate::daemon::{Change, Daemon};
 use crate::event::Event;
+use crate::event::index::{self, Kind};
 use crate::queue::PipelineId;
-use crate::transformation::{Level, Mistake, Routing, Rule, Step, compile};
+use crate::transformation::{Class, Level, Mistake, Routing, Rule, STEPS_MAX, Step, Steps, compile, values_of_classes};
 
 /// Events that a review looks at.
 pub const REVIEWED: usize = 1_000;
@@ -112,12 +115,51 @@ pub async fn rules(daemon: &Daemon, pipeline: &str, name: &str) -> Result<RulesV
     Ok(RulesView { rules, etag })
 }
 
+/// The fields of an event that hold personal data, by their paths as rules write them, with the class.
+pub fn personal_fields(event: &Event) -> BTreeMap<String, Class> {
+    let mut fields = BTreeMap::new();
+    let found = values_of_classes(event.view(), &Steps::new(STEPS_MAX)).unwrap_or_default();
+    for (path, numbers) in field_paths(event) {
+        let own = found.iter().find(|(range, _)| range.start < numbers.end && numbers.start < range.end);
+        own.map(|(_, class)| fields.insert(path, *class));
+    }
+    fields
+}
+
+/// The fields of an event as the editor lists them, each with the numbers of its values; the items of a list
+/// share a path.
+fn field_paths(event: &Event) -> Vec<(String, Range<u32>)> {
+    fn walk(value: &index::Value<'_>, path: String, all: &mut Vec<(String, Range<u32>)>) {
+        let mut children = value.children().peekable();
+        match value.kind() {
+            Kind::Object if children.peek().is_some() => {
+                for member in children {
+                    let key = escaped(&member.key().unwrap_or_default());
+                    walk(&member, if path.is_empty() { key } else { format!("{path}.{key}") }, all);
+                }
+            }
+            Kind::Array if children.peek().is_some_and(|first| first.kind() == Kind::Object) => {
+                children.next().iter().for_each(|first| walk(first, format!("{path}[]"), all));
+            }
+            _ => all.push((path, value.number()..value.entry().next.max(value.number() + 1))),
+        }
+    }
+    let mut all = Vec::new();
+    walk(&event.view().root(), String::new(), &mut all);
+    all
+}
+
+/// A key as it stands in a rule's path.
+pub fn escaped(key: &str) -> String {
+    key.replace('\\', "\\\\").replace('.', "\\.").replace('[', "\\[")
+}
+
 fn find<'c>(
     config: &'c Config,
     pipeline: &str,
     name: &str,
 ) -> Result<(&'c Arc<Pipeline>, &'c Arc<Destination>), Failure> {
-    let mut all = config.destinations().filter(|(own, each)| own.id.0 == pipeline && each.name == name);
+    let mut all = config.destinations().filter(|(own, each)| own.id.as_str() == pipeline && each.name == name);
     let unknown = || Failure::unknown("unknown_destination", format!("there is no destination `{pipeline}/{name}`"));
     all.next().ok_or_else(unknown)
 }
@@ -215,17 +257,9 @@ pub async fn preview(
             Ok(config) => {
                 let (_, next) = find(&config, pipeline, name)?;
                 let planner = daemon.planner().await;
-                let (now, next, event) = (now.clone(), next.clone(), event.clone());
-                let planned = tokio::task::spawn_blocking(move || planned(&planner, &now, &next, &event)).await;
-                match planned {
-                    Ok((steps, after, outcome, outcome_now)) => {
-                        preview.steps = steps;
-                        preview.after = after;
-                        preview.outcome = outcome;
-                        preview.outcome_now = outcome_now;
-                    }
-                    Err(error) => preview.trouble = Some(error.to_string()),
-                }
+                (preview.steps, preview.after) = transformed(&planner, next, event);
+                preview.outcome = outcome(&planner, next, event).await;
+                preview.outcome_now = outcome(&planner, now, event).await;
             }
         }
     }
@@ -243,16 +277,21 @@ pub async fn preview(
     Ok(preview)
 }
 
-type Planned = (Vec<Step>, Option<Value>, Value, Value);
-
-fn planned(planner: &Planner, now: &Arc<Destination>, next: &Arc<Destination>, event: &Event) -> Planned {
+fn transformed(planner: &Planner, next: &Destination, event: &Event) -> (Vec<Step>, Option<Value>) {
     let kinds = planner.kinds(&next.plugin).map(<[String]>::to_vec).unwrap_or_default();
     let (steps, routing) = next.transformation.explain(&kinds, event);
     let after = match &routing {
         Routing::Goes(event) => serde_json::from_slice(&event.json).ok(),
         _ => None,
     };
-    (steps, after, planner.outcome(next, event), planner.outcome(now, event))
+    (steps, after)
+}
+
+async fn outcome(planner: &Planner, destination: &Arc<Destination>, event: &Event) -> Value {
+    match planner.outcome(destination, event).await {
+        Ok(outcome) => Outcome::shown(&outcome),
+        Err(error) => json!({"dead": format!("{error:#}")}),
+    }
 }
 
 /// What rules would change for the last events of a pipeline, by destination.
@@ -263,22 +302,21 @@ pub async fn review(
     daemon: &Daemon,
     (pipeline, name): (&str, &str),
     rules: &[EditedRule],
-) -> Result<(usize, Vec<DestinationDifference>), Failure> {
+) -> Result<(usize, Vec<Comparison>), Failure> {
     let refused = |message: String| Failure::new(hyper::StatusCode::UNPROCESSABLE_ENTITY, "rules_refused", message);
     let new = only(candidate(daemon, (pipeline, name), rules).await.map_err(refused)?, pipeline);
     let old = only(daemon.configured().await.config, pipeline);
-    let events = daemon.store.recent(&PipelineId(pipeline.to_string()), REVIEWED).await?;
+    let events = daemon.store.recent(&PipelineId::from(pipeline), REVIEWED).await?;
     let count = events.len();
     let planner = daemon.planner().await;
-    let events = BTreeMap::from([(PipelineId(pipeline.to_string()), events)]);
-    let compared = tokio::task::spawn_blocking(move || planner.differences(&old, &new, &events)).await;
-    let mut differences = compared.map_err(|error| refused(error.to_string()))?;
-    differences.retain(|each| each.changed + each.goes_now + each.goes_no_more > 0 || each.trouble.is_some());
-    Ok((count, differences))
+    let events = BTreeMap::from([(PipelineId::from(pipeline), events)]);
+    let mut compared = planner.compare(&old, &new, &events).await;
+    compared.retain(|each| each.changed > 0 || each.trouble.is_some());
+    Ok((count, compared))
 }
 
 fn only(config: Config, pipeline: &str) -> Config {
-    let pipelines = config.pipelines.iter().filter(|own| own.id.0 == pipeline).cloned().collect();
+    let pipelines = config.pipelines.iter().filter(|own| own.id.as_str() == pipeline).cloned().collect();
     Config { pipelines, ..config }
 }
 

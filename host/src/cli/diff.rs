@@ -12,7 +12,8 @@ use serde_json::Value;
 use super::{AdminArguments, admin_client, load, print_json};
 use crate::clock;
 use crate::config::Config;
-use crate::daemon::difference::{DestinationDifference, EventDifference, Planner};
+use crate::daemon::comparison::{Comparison, Shown};
+use crate::daemon::planner::Planner;
 use crate::event::Event;
 use crate::plugin::run::read_events;
 use crate::queue::PipelineId;
@@ -50,13 +51,15 @@ pub(super) fn diff(call: &Diff) -> anyhow::Result<()> {
         }
         None => stored(&old, &call.old, call.last)?,
     };
-    let differences = Planner::load(&old, &new)?.differences(&old, &new, &events);
+    let planner = Planner::load(&old, &new)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let compared = runtime.block_on(planner.compare(&old, &new, &events));
     if call.json {
-        return print_json(&serde_json::to_value(&differences)?);
+        return print_json(&serde_json::to_value(&compared)?);
     }
     let out = &mut std::io::stdout().lock();
-    for difference in &differences {
-        print_difference(out, difference)?;
+    for each in &compared {
+        print_comparison(out, each)?;
     }
     Ok(())
 }
@@ -66,7 +69,7 @@ fn stored(config: &Config, path: &Path, last: usize) -> anyhow::Result<BTreeMap<
     let admin = AdminArguments { config: path.to_path_buf(), json: true };
     let mut all = BTreeMap::new();
     for pipeline in &config.pipelines {
-        let call = format!("pipelines/{}/events?last={last}", admin_client::encoded(&pipeline.id.0));
+        let call = format!("pipelines/{}/events?last={last}", admin_client::encoded(pipeline.id.as_str()));
         let mut events = Vec::new();
         admin_client::call_lines(&admin, Method::GET, &call, bytes::Bytes::new(), |line| {
             let kept: Value =
@@ -84,23 +87,26 @@ fn stored(config: &Config, path: &Path, last: usize) -> anyhow::Result<BTreeMap<
     Ok(all)
 }
 
-fn print_difference(out: &mut dyn Write, difference: &DestinationDifference) -> std::io::Result<()> {
-    let only = difference.only.map(|only| format!(" ({only})")).unwrap_or_default();
+fn print_comparison(out: &mut dyn Write, compared: &Comparison) -> std::io::Result<()> {
+    let only = compared.only.map(|only| format!(" ({only})")).unwrap_or_default();
     writeln!(
         out,
-        "{}{only}: {} the same, {} changed, {} go now, {} go no more",
-        difference.destination, difference.same, difference.changed, difference.goes_now, difference.goes_no_more
+        "{}{only}: {} the same, {} changed, of which {} go now and {} go no more",
+        compared.destination, compared.same, compared.changed, compared.goes_now, compared.goes_no_more
     )?;
-    if let Some(trouble) = &difference.trouble {
+    if let Some(trouble) = &compared.trouble {
         writeln!(out, "  cannot be planned: {trouble}")?;
     }
-    for event in &difference.events {
+    if let Some(why) = &compared.ended_early {
+        writeln!(out, "  it ended early: {why}")?;
+    }
+    for event in &compared.shown {
         print_event(out, event)?;
     }
     Ok(())
 }
 
-fn print_event(out: &mut dyn Write, event: &EventDifference) -> std::io::Result<()> {
+fn print_event(out: &mut dyn Write, event: &Shown) -> std::io::Result<()> {
     writeln!(out, "  {} {}", event.message_id, event.title)?;
     let lines = |side: &Option<Value>| -> Vec<String> {
         let text = side.as_ref().map(|side| serde_json::to_string_pretty(side).unwrap_or_default()).unwrap_or_default();

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use crate::config::Config;
 use crate::plugin::host::Limits;
+use crate::plugin::registry::{Challenge, Login, challenge, login_of_docker};
 use crate::plugin::signature;
-use crate::plugin::source::{MANIFEST_TYPE, OciReference, Sha256Hex, Source, token_url, wasm_layer};
+use crate::plugin::source::{MANIFEST_TYPE, OciReference, Sha256Hex, Source, wasm_layer};
 use crate::send::download::{Downloaded, Downloading};
 
 /// A plugin's file, and its signature where there is one.
@@ -67,7 +68,7 @@ fn over_network(config: &Path, source: &Source) -> anyhow::Result<Fetched> {
         match source {
             Source::File(path) => from_file(path),
             Source::Url(url) => from_url(&downloading, url).await,
-            Source::Oci(reference) => from_registry(&downloading, reference).await,
+            Source::Oci(reference) => from_registry(&downloading, reference, &config.plugins.logins).await,
         }
     })
 }
@@ -82,19 +83,22 @@ async fn from_url(downloading: &Downloading<'_>, url: &str) -> anyhow::Result<Fe
 
 /// Fetches a Wasm artifact: its manifest by the digest that was given, and the one layer by the digest
 /// that the manifest gives.
-async fn from_registry(downloading: &Downloading<'_>, reference: &OciReference) -> anyhow::Result<Fetched> {
+async fn from_registry(
+    downloading: &Downloading<'_>,
+    reference: &OciReference,
+    logins: &[(String, Login)],
+) -> anyhow::Result<Fetched> {
     let url = reference.manifest_url();
     let mut headers = vec![("accept".to_string(), MANIFEST_TYPE.to_string())];
     let mut answer = downloading.get(&url, &headers).await?;
     if answer.status == 401 {
-        let challenge = answer.header("www-authenticate").unwrap_or_default();
-        let token_url = token_url(challenge)
-            .with_context(|| format!("{url} wants credentials: only public artifacts are fetched"))?;
-        let token: Value = serde_json::from_slice(&good(&token_url, downloading.get(&token_url, &[]).await?)?)?;
-        let token =
-            token["token"].as_str().or(token["access_token"].as_str()).context("the registry gives no token")?;
-        headers.push(("authorization".to_string(), format!("Bearer {token}")));
+        let asked = challenge(answer.header("www-authenticate").unwrap_or_default())
+            .with_context(|| format!("{url} wants credentials of a kind that is not known here"))?;
+        let login = login_for(&reference.registry, logins)?;
+        headers.push(shown_to(downloading, &reference.registry, asked, login.as_ref()).await?);
         answer = downloading.get(&url, &headers).await?;
+        let refused = matches!(answer.status, 401 | 403);
+        anyhow::ensure!(!refused, "{url} was answered with {}: {}", answer.status, whose(login.as_ref(), reference));
     }
     let manifest = good(&url, answer)?;
     reference.digest.check("the artifact's manifest", &manifest).map_err(anyhow::Error::msg)?;
@@ -104,6 +108,55 @@ async fn from_registry(downloading: &Downloading<'_>, reference: &OciReference) 
     let bytes = good(&url, downloading.get(&url, &headers).await?)?;
     layer.check("the artifact's layer", &bytes).map_err(anyhow::Error::msg)?;
     Ok(Fetched { bytes, signature: None })
+}
+
+/// The header that a registry's challenge asks for.
+async fn shown_to(
+    downloading: &Downloading<'_>,
+    registry: &str,
+    asked: Challenge,
+    login: Option<&Login>,
+) -> anyhow::Result<(String, String)> {
+    let url = match (asked, login) {
+        (Challenge::Basic, Some(login)) => return Ok(login.header()),
+        (Challenge::Basic, None) => anyhow::bail!("{}", no_login(registry)),
+        (Challenge::Token(url), _) => url,
+    };
+    let shown: Vec<(String, String)> = login.map(Login::header).into_iter().collect();
+    let answer = downloading.get(&url, &shown).await?;
+    match (answer.status, login) {
+        (401 | 403, Some(login)) => anyhow::bail!("{url} refuses the login of `{}` for {registry}", login.username()),
+        (401 | 403, None) => anyhow::bail!("{}", no_login(registry)),
+        _ => {}
+    }
+    let token: Value = serde_json::from_slice(&good(&url, answer)?).context("the registry gives no token")?;
+    let token = token["token"].as_str().or(token["access_token"].as_str()).context("the registry gives no token")?;
+    Ok(("authorization".to_string(), format!("Bearer {token}")))
+}
+
+/// The login for a registry: of the configuration, else of docker's file.
+fn login_for(registry: &str, logins: &[(String, Login)]) -> anyhow::Result<Option<Login>> {
+    if let Some((_, login)) = logins.iter().find(|(host, _)| host == registry) {
+        return Ok(Some(login.clone()));
+    }
+    let directory = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
+    let directory = directory.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")));
+    let Some(path) = directory.map(|directory| directory.join("config.json")) else { return Ok(None) };
+    match std::fs::read(&path) {
+        Ok(file) => login_of_docker(&file, registry).map_err(|why| anyhow::anyhow!("{}: {why}", path.display())),
+        Err(_) => Ok(None),
+    }
+}
+
+fn whose(login: Option<&Login>, reference: &OciReference) -> String {
+    match login {
+        Some(login) => format!("`{}` may not read {}/{}", login.username(), reference.registry, reference.repository),
+        None => no_login(&reference.registry),
+    }
+}
+
+fn no_login(registry: &str) -> String {
+    format!("{registry} wants a login: [[plugins.registry]] in the configuration, or `docker login {registry}`")
 }
 
 fn good(url: &str, answer: Downloaded) -> anyhow::Result<Bytes> {

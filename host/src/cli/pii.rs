@@ -38,13 +38,13 @@ pub(super) fn pii(call: &Pii) -> anyhow::Result<()> {
     };
     let mut report = Vec::new();
     for (pipeline, destination) in config.destinations() {
-        let storage = storage_policy(&config, &pipeline.id.0)?;
+        let storage = storage_policy(&config, pipeline.id.as_str())?;
         let kinds = if events.is_empty() { Vec::new() } else { kinds_of(&config, destination)? };
         let seen = observed(&storage, destination, &kinds, &events);
         for class in Class::ALL {
             let (before, after) = seen.get(&class).copied().unwrap_or_default();
             report.push(json!({
-                "pipeline": pipeline.id.0,
+                "pipeline": pipeline.id,
                 "destination": destination.name,
                 "class": class,
                 "stored": form(storage.action(class)),

@@ -2,6 +2,7 @@
 //! [`rollout`].
 
 mod dev;
+mod explain;
 mod trial;
 
 use std::io::Write;
@@ -14,7 +15,6 @@ use super::rollout;
 use crate::clock;
 use crate::plugin::bench::{self, BenchArguments};
 use crate::plugin::build::kept;
-use crate::plugin::explain::{self, ExplainArguments};
 use crate::plugin::host::{Limits, PluginHost};
 use crate::plugin::inspect;
 use crate::plugin::manifest::read_readme;
@@ -112,22 +112,7 @@ pub(super) enum Plugin {
         seconds: f64,
     },
     /// Tell where each field of the requests that an event becomes comes from.
-    Explain {
-        /// The plugin's file.
-        file: PathBuf,
-        /// Settings as JSON, secrets with their values.
-        #[arg(long)]
-        settings: PathBuf,
-        /// One event as JSON.
-        #[arg(long)]
-        event: PathBuf,
-        /// The time of the call, milliseconds since 1970; now by default.
-        #[arg(long)]
-        now: Option<u64>,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Explain(explain::Explain),
     #[command(flatten)]
     Rollout(rollout::Rollout),
 }
@@ -163,11 +148,7 @@ pub(super) fn run(call: Plugin) -> anyhow::Result<()> {
             let now_ms = now.unwrap_or_else(clock::now_ms);
             bench::bench(&host()?, &BenchArguments { plugin: file, settings, events, now_ms, batch, seconds }, out)
         }
-        Plugin::Explain { file, settings, event, now, json } => {
-            let now_ms = now.unwrap_or_else(clock::now_ms);
-            let arguments = ExplainArguments { plugin: file, settings, event, now_ms, as_json: json };
-            explain::explain(&host()?, &arguments, out)
-        }
+        Plugin::Explain(call) => explain::run(&host()?, &call, out),
         Plugin::Rollout(call) => rollout::run(call),
     }
 }

@@ -107,7 +107,7 @@ fn print(
 }
 
 fn find(config: &Config, pipeline: &str, destination: &str) -> anyhow::Result<Arc<Destination>> {
-    let mut all = config.destinations().filter(|(of, _)| of.id.0 == pipeline);
+    let mut all = config.destinations().filter(|(of, _)| of.id.as_str() == pipeline);
     let found = all.find(|(_, each)| each.name == destination).map(|(_, each)| each.clone());
     found.with_context(|| {
         let known: Vec<&str> = config.destinations().map(|(_, each)| each.id.0.as_str()).collect();
@@ -135,6 +135,6 @@ pub(super) fn kinds_of(config: &Config, destination: &Destination) -> anyhow::Re
 
 /// What a pipeline's policy treats before an event is stored.
 pub(super) fn storage_policy(config: &Config, pipeline: &str) -> anyhow::Result<Policy> {
-    let found = config.pipelines.iter().find(|each| each.id.0 == pipeline).context("the pipeline is there")?;
+    let found = config.pipelines.iter().find(|each| each.id.as_str() == pipeline).context("the pipeline is there")?;
     Policy::new(&found.pii, Part::BeforeStorage).map_err(|(class, message)| anyhow::anyhow!("pii.{class}: {message}"))
 }

@@ -18,6 +18,8 @@ use crate::transformation::Written;
 /// What is needed to name the place of a mistake.
 pub(super) struct Checker<'a> {
     pub(super) text: &'a str,
+    /// Where the text's lines end: a large file has a place to name for each destination.
+    pub(super) line_ends: Vec<usize>,
     pub(super) path: &'a Path,
     pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
     pub(super) commands: Commands,
@@ -31,7 +33,8 @@ pub(super) fn check(
     environment: &dyn Fn(&str) -> Option<String>,
     commands: Commands,
 ) -> Result<Config, ConfigError> {
-    let checker = Checker { text, path, environment, commands, sources: RefCell::default() };
+    let line_ends = memchr::memchr_iter(b'\n', text.as_bytes()).collect();
+    let checker = Checker { text, line_ends, path, environment, commands, sources: RefCell::default() };
     let egress = Arc::new(checker.egress(raw.egress)?);
     let admin_offset = raw.listen.admin.as_ref().map_or(0, |admin| admin.span().start);
     let admin_address = checker.listen(raw.listen.admin, "127.0.0.1:8081")?;
@@ -63,7 +66,12 @@ pub(super) fn check(
 
 impl Checker<'_> {
     pub(super) fn wrong(&self, offset: usize, message: String) -> ConfigError {
-        ConfigError::Wrong { path: self.path.display().to_string(), line: line_at(self.text, offset), message }
+        ConfigError::Wrong { path: self.path.display().to_string(), line: self.line(offset), message }
+    }
+
+    /// The line, from 1, of a byte offset.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        1 + self.line_ends.partition_point(|end| *end < offset)
     }
 
     pub(super) fn text(&self, raw: &Spanned<String>) -> Result<String, ConfigError> {
@@ -235,7 +243,7 @@ impl Checker<'_> {
         let tracking_plan = plan.collect::<Result<_, _>>()?;
         let validation = raw.validation.map(Spanned::into_inner).unwrap_or_default();
         let pii = shared.pii;
-        Ok(Pipeline { id: PipelineId(name), write_keys, validation, tracking_plan, pii, destinations })
+        Ok(Pipeline { id: PipelineId::from(name), write_keys, validation, tracking_plan, pii, destinations })
     }
 
     fn destination(
@@ -246,7 +254,7 @@ impl Checker<'_> {
         egress: &Arc<Egress>,
     ) -> Result<Destination, ConfigError> {
         let offset = spanned.span().start;
-        let line = line_at(self.text, offset);
+        let line = self.line(offset);
         let raw = spanned.into_inner();
         let name = self.name(&raw.name, "destination")?;
         let plugin = self.name(&raw.plugin, "plugin")?;

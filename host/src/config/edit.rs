@@ -20,6 +20,9 @@ pub enum EditError {
     /// It is written in a form that is not changed here.
     #[error("{0} is written in a form that the console does not change: change it in the file")]
     Form(String),
+    /// Secrets are kept nowhere but in the file, and it no longer has these.
+    #[error("no secret is kept, and the file no longer has the one of {}: write it there first", .0.join(", "))]
+    SecretGone(Vec<String>),
 }
 
 /// A value to write.
@@ -58,7 +61,7 @@ pub struct RuleEdit {
 
 /// A configuration's text, to be changed.
 pub struct Editor {
-    document: DocumentMut,
+    pub(super) document: DocumentMut,
 }
 
 impl Editor {
@@ -283,37 +286,6 @@ impl Editor {
         Ok(())
     }
 
-    /// The texts of secret settings, write keys and the like, each replaced by what `hide` makes of it.
-    /// `is_secret` says it of a plugin and a setting.
-    pub fn hide_secrets(&mut self, is_secret: impl Fn(&str, &str) -> bool, hide: impl Fn(&str) -> String) {
-        let hide_item = |item: Option<&mut Item>| {
-            if let Some(value) = item.and_then(Item::as_value_mut) {
-                hide_value(value, &hide);
-            }
-        };
-        for (table, key) in [("egress", "proxy"), ("alerts", "url")] {
-            hide_item(self.document.get_mut(table).and_then(|table| table.get_mut(key)));
-        }
-        let tokens = self.document.get_mut("admin").and_then(|admin| admin.get_mut("token"));
-        for token in tokens.and_then(Item::as_array_of_tables_mut).into_iter().flat_map(ArrayOfTables::iter_mut) {
-            hide_item(token.get_mut("sha256"));
-        }
-        let pipelines = self.document.get_mut("pipeline").and_then(Item::as_array_of_tables_mut);
-        for pipeline in pipelines.into_iter().flat_map(ArrayOfTables::iter_mut) {
-            hide_item(pipeline.get_mut("write_keys"));
-            let destinations = pipeline.get_mut("destination").and_then(Item::as_array_of_tables_mut);
-            for destination in destinations.into_iter().flat_map(ArrayOfTables::iter_mut) {
-                let plugin = destination.get("plugin").and_then(Item::as_str).unwrap_or_default().to_string();
-                let settings = destination.get_mut("settings").and_then(Item::as_table_like_mut);
-                for (key, value) in settings.into_iter().flat_map(|settings| settings.iter_mut()) {
-                    if is_secret(&plugin, key.get()) {
-                        hide_item(Some(value));
-                    }
-                }
-            }
-        }
-    }
-
     fn change_write_key(
         &mut self,
         pipeline: &str,
@@ -457,22 +429,6 @@ fn json_of_value(value: &Value) -> Json {
         Value::InlineTable(table) => {
             Json::Object(table.iter().map(|(key, value)| (key.to_string(), json_of_value(value))).collect())
         }
-    }
-}
-
-fn hide_value(value: &mut Value, hide: &impl Fn(&str) -> String) {
-    match value {
-        // A reference is no secret.
-        Value::String(text) if text.value().starts_with("${") => {}
-        Value::String(text) => {
-            let mut hidden = Value::from(hide(text.value()));
-            *hidden.decor_mut() = text.decor().clone();
-            *value = hidden;
-        }
-        Value::Array(values) => values.iter_mut().for_each(|value| hide_value(value, hide)),
-        Value::InlineTable(table) if table.contains_key("file") || table.contains_key("command") => {}
-        Value::InlineTable(table) => table.iter_mut().for_each(|(_, value)| hide_value(value, hide)),
-        _ => {}
     }
 }
 
@@ -631,16 +587,6 @@ write_keys = [
         editor.set_rules("shop", None, &[rule(None, json!({"set": "a", "value": {"b": [1, 2.5, true]}}))]).unwrap();
         let parsed: toml::Table = editor.text().parse().unwrap();
         assert_eq!(parsed["pipeline"][0]["rule"][0]["set"].as_str(), Some("a"), "{}", editor.text());
-    }
-
-    #[test]
-    fn secrets_are_hidden_and_references_are_not() {
-        let text = TEXT.replace("\"wk_one\"", "\"wk_one\", \"${env:KEY}\", { file = \"k\" }");
-        let mut editor = Editor::new(&text).unwrap();
-        editor.hide_secrets(|plugin, setting| (plugin, setting) == ("webhook", "url"), |_| "hidden".to_string());
-        let shown = editor.text();
-        assert!(shown.contains("[\"hidden\", \"${env:KEY}\", { file = \"k\" }]"), "{shown}");
-        assert!(shown.contains("url = \"hidden\" # old") && !shown.contains("wk_two"), "{shown}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod check;
 pub mod edit;
 mod egress;
 mod interpolate;
+pub mod marks;
 mod observing;
 mod plugins;
 mod raw;
@@ -380,8 +381,6 @@ impl Config {
             Some("data.directory")
         } else if self.plugin_directory != next.plugin_directory {
             Some("plugins.directory")
-        } else if self.plugins != next.plugins {
-            Some("plugins")
         } else if self.queue != next.queue {
             Some("queue")
         } else if self.guests != next.guests {

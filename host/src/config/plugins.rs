@@ -10,6 +10,7 @@ use super::check::Checker;
 use super::raw::RawDirectory;
 use super::{AddressRange, ConfigError};
 use crate::delivery::thresholds::Thresholds;
+use crate::plugin::registry::Login;
 use crate::plugin::signature::PublicKey;
 
 /// How plugins are taken, kept and watched.
@@ -23,6 +24,8 @@ pub struct PluginRules {
     pub unsigned: Unsigned,
     /// Addresses that are not public and that plugins may be fetched from.
     pub allowed_addresses: Vec<AddressRange>,
+    /// Logins for the registries that plugins are fetched from, by host.
+    pub logins: Vec<(String, Login)>,
     /// When a new revision is taken back.
     pub watch: Watch,
 }
@@ -60,7 +63,17 @@ pub(super) struct RawPlugins {
     #[serde(default)]
     allowed_addresses: Vec<Spanned<String>>,
     #[serde(default)]
+    registry: Vec<Spanned<RawRegistry>>,
+    #[serde(default)]
     watch: RawWatch,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRegistry {
+    host: Spanned<String>,
+    username: Spanned<String>,
+    password: Spanned<toml::Value>,
 }
 
 #[derive(Deserialize, Default)]
@@ -97,6 +110,7 @@ impl Checker<'_> {
                 .iter()
                 .map(|range| self.parsed(range))
                 .collect::<Result<_, _>>()?,
+            logins: raw.registry.iter().map(|login| self.login(login.get_ref())).collect::<Result<_, _>>()?,
             watch: self.watch(&raw.watch)?,
         };
         if rules.unsigned == Unsigned::Refused && rules.public_keys.is_empty() {
@@ -105,6 +119,22 @@ impl Checker<'_> {
             return Err(self.wrong(raw.directory.span().start, message.to_string()));
         }
         Ok((self.directory(RawDirectory { directory: raw.directory })?, rules))
+    }
+
+    fn login(&self, raw: &RawRegistry) -> Result<(String, Login), ConfigError> {
+        let host = self.text(&raw.host)?;
+        if host.is_empty() || host.contains('/') {
+            let message = "the host of a registry is a name with its port where it has one, such as \"ghcr.io\"";
+            return Err(self.wrong(raw.host.span().start, message.to_string()));
+        }
+        let offset = raw.password.span().start;
+        if raw.password.get_ref().get("command").is_some() {
+            let message = "the password of a registry is a text, \"${env:NAME}\" or { file = \"...\" }";
+            return Err(self.wrong(offset, message.to_string()));
+        }
+        let password = self.value(raw.password.get_ref(), offset)?;
+        let login = Login::new(&self.text(&raw.username)?, password.as_str().unwrap_or_default());
+        Ok((host, login.map_err(|message| self.wrong(offset, message.to_string()))?))
     }
 
     fn watch(&self, raw: &RawWatch) -> Result<Watch, ConfigError> {
@@ -160,7 +190,15 @@ mod tests {
         for keys in good.into_iter().chain([&signed[..]]) {
             assert!(parse(keys).is_ok(), "{keys}: {:?}", parse(keys));
         }
+        let registry = |keys: &str| format!("[[plugins.registry]]\nhost = \"ghcr.io\"\n{keys}");
+        let login = parse(&registry("username = \"robot\"\npassword = \"hush\"")).unwrap().logins;
+        assert_eq!(login, [("ghcr.io".to_string(), Login::new("robot", "hush").unwrap())]);
+        let by_command = registry("username = \"robot\"\npassword = { command = [\"true\"] }");
+        let nobody = registry("username = \"\"\npassword = \"hush\"");
         let bad = [
+            (&by_command[..], "{ file ="),
+            (&nobody[..], "username"),
+            ("[[plugins.registry]]\nhost = \"a/b\"\nusername = \"u\"\npassword = \"p\"", "ghcr.io"),
             ("revisions_kept = 0", "at least 1"),
             ("watch = { traps = 1.01 }", "plugins.watch.traps"),
             ("watch = { retries = -0.01 }", "plugins.watch.retries"),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 
 use super::check::Checker;
-use super::{ConfigError, DestinationId, line_at};
+use super::{ConfigError, DestinationId};
 use crate::transformation::{
     Class, ConsentSource, Mistake, Part, Policy, PolicyAsWritten, Rule, Rules, Secret, Transformation, Treatment,
     Written, compile,
@@ -84,7 +84,7 @@ impl Checker<'_> {
         };
         let mut message = text(first);
         for other in others {
-            let line = line_at(self.text, place(other));
+            let line = self.line(place(other));
             message.push_str(&format!("\n{}:{line}: {}", self.path.display(), text(other)));
         }
         self.wrong(place(first), message)

@@ -6,7 +6,7 @@ use super::parts::{destination_address, encoded};
 use super::settings_form::{Mistakes, changes};
 use super::{Answer, Asked, dead_letters, destination, integrations, revisions, sources, transformations};
 use crate::admin::destinations::{AddCall, ChangeCall, add, change, needs, pause, remove};
-use crate::admin::groups::groups;
+use crate::admin::groups::{filter_of, groups};
 use crate::admin::plugins::plugin;
 use crate::admin::sources::{KeyChange, add_write_key, change_write_key, remove_write_key, test_event};
 use crate::admin::{Failure, configuration, plugins};
@@ -154,13 +154,19 @@ fn with_status(mut page: super::Page) -> Result<Answer, Failure> {
     Ok(Answer::Page(page))
 }
 
-/// Replays or discards the letters that a form names: those that are picked, or all of its group.
+/// Replays or discards the letters that a form names: those that are picked, all of its group, or all that
+/// fit its filter.
 async fn letters(asked: &Asked) -> Result<Answer, Failure> {
     needs(&asked.caller, Role::Editor)?;
     let discards = asked.get("act") == Some("discard");
     let destination = asked.get("destination").map(|id| DestinationId(id.to_string()));
     let query = asked.get("filter").unwrap_or_default();
-    let (filter, wanted) = if asked.get("all").is_some() {
+    let (filter, wanted) = if let Some(fit) = asked.get("fit") {
+        // Those that were shown, and no more of them.
+        let wanted: u64 = fit.parse().map_err(|_| Failure::bad("bad_count", "a count is a number"))?;
+        let limit = usize::try_from(wanted).unwrap_or(usize::MAX).max(1);
+        (DeadFilter { limit, ..filter_of(query)? }, wanted)
+    } else if asked.get("all").is_some() {
         let key = asked.get("group").unwrap_or_default();
         let all = groups(&asked.daemon, &asked.caller, query).await?;
         let gone =

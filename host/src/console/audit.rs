@@ -92,14 +92,20 @@ pub async fn configuration(asked: &Asked, number: &str) -> Result<Page, Failure>
             span class="muted small" { (entry.row.what) ", by " (entry.row.who) ", " (at(entry.row.at_ms, now_ms)) }
         }
         section class="card" {
-            header { h2 { "What it changed" } span class="small muted" { "secrets are hidden; a mark that differs is another secret" } }
+            header { h2 { "What it changed" } span class="small muted" { "of a secret only a mark is kept; one that differs is another secret" } }
             div class="pad" { (diff(&entry.changes, "Nothing but comments or nothing at all.")) }
         }
         @if number != current {
             section class="card" {
                 header { h2 { "Going back to it" } span class="small muted" { "against r" (current) ", which is in effect" } }
-                div class="pad" { (diff(&entry.back, "Nothing: it is the same text as the one in effect.")) }
-                @if asked.is_editor() {
+                div class="pad stack" {
+                    (diff(&entry.back, "Nothing: it is the same text as the one in effect."))
+                    @if !entry.todays_secrets.is_empty() {
+                        p class="small" { "It had another secret, which is kept nowhere. Today's stays: " @for own in &entry.todays_secrets { code { (own) } " " } }
+                    }
+                    @if let Some(why) = &entry.refused { (note("warn", "behind", html! { b { "It cannot be gone back to yet" } p { (why) "." } })) }
+                }
+                @if asked.is_editor() && entry.refused.is_none() {
                     form class="savebar" method="post" action={ "/history/" (number) "/rollback" } {
                         (csrf(asked))
                         input type="hidden" name="etag" value=(etag);

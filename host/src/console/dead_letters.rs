@@ -7,7 +7,6 @@ use super::layout::pagehead;
 use super::parts::{at, count, csrf, destination_address, encoded, note, number, press, pretty, spark};
 use super::{Asked, Page};
 use crate::admin::groups::{Group, Groups, groups, message_of_answer, name_of};
-use crate::admin::health::percent;
 use crate::admin::{Failure, Replay, shown_whole};
 use crate::queue::{DeadContent, DeadFilter, DeadLetter, DeadOrder, DestinationId};
 
@@ -35,7 +34,7 @@ pub async fn page(asked: &Asked) -> Result<Page, Failure> {
     let body = html! {
         (pagehead("Dead letters", beside, html! {}))
         (filters(asked))
-        (replays(asked))
+        (replays(asked).await?)
         @if all.groups.is_empty() {
             p class="card empty" {
                 @if query.is_empty() { "None. When a delivery is given up, it is kept here with the vendor's answer, and can be replayed." }
@@ -76,6 +75,7 @@ fn by_reason(asked: &Asked, all: &Groups, chosen: Option<&Group>, query: &str) -
     html! {
         nav class="card" aria-labelledby="reasons" {
             header { h2 id="reasons" { "By destination and reason" } }
+            @if asked.is_editor() && all.groups.len() > 1 { (all_that_fit(asked, all, query)) }
             @for destination in destinations {
                 @let own: Vec<&Group> = all.groups.iter().filter(|group| group.destination == destination).collect();
                 p class="grouphead" { span { (destination) } span { (number(own.iter().map(|group| group.count).sum())) } }
@@ -89,6 +89,20 @@ fn by_reason(asked: &Asked, all: &Groups, chosen: Option<&Group>, query: &str) -
                 }
             }
             @if all.more { p class="legend" { "The newest " (number(all.grouped)) " are grouped; there are more." } }
+        }
+    }
+}
+
+/// Buttons for all letters that are shown, whatever they died of.
+fn all_that_fit(asked: &Asked, all: &Groups, query: &str) -> Markup {
+    html! {
+        form class="pad row" method="post" action="/dead-letters/act" {
+            (csrf(asked))
+            input type="hidden" name="fit" value=(all.grouped);
+            input type="hidden" name="filter" value=(query);
+            b { "All " (number(all.grouped)) @if !query.is_empty() { " that fit the filter" } }
+            button name="act" value="replay" { (glyph("undo")) "Replay all" }
+            button class="danger" name="act" value="discard" { "Discard all…" }
         }
     }
 }
@@ -248,20 +262,59 @@ pub fn confirm_discard(asked: &Asked, fields: &[(String, String)], wanted: u64, 
 }
 
 /// Replays under way and of late.
-fn replays(asked: &Asked) -> Markup {
+async fn replays(asked: &Asked) -> Result<Markup, Failure> {
     let now_ms = (asked.daemon.now)();
-    let shown: Vec<Replay> = asked.daemon.replays.all().into_iter().take(3).collect();
-    html! { div class="stack" data-replays hidden[shown.is_empty()] { @for replay in &shown { (progress(asked, replay, now_ms)) } } }
+    let shown: Vec<Replay> = asked.daemon.replays.looked_at(&asked.daemon).await?.into_iter().take(3).collect();
+    Ok(
+        html! { div class="stack" data-replays hidden[shown.is_empty()] { @for replay in &shown { (progress(asked, replay, now_ms)) } } },
+    )
+}
+
+/// The figures of a replay, by the names that its markup gives them.
+pub fn figures(replay: &Replay) -> Vec<(&'static str, u64)> {
+    let left = replay.wanted.saturating_sub(replay.count);
+    match replay.discards {
+        true => vec![("discarded", replay.count), ("left", left)],
+        false => {
+            vec![("delivered", replay.delivered()), ("dead", replay.dead_again), ("owed", replay.owed), ("left", left)]
+        }
+    }
+}
+
+/// What a figure of a replay is called.
+fn spoken(what: &str) -> &str {
+    match what {
+        "delivered" => "delivered, or filtered by a rule of today",
+        "dead" => "died again",
+        "owed" => "in flight",
+        what => what,
+    }
+}
+
+/// The parts of a replay's bar: its class, where it begins, how wide it is, in hundredths.
+fn shares(replay: &Replay) -> Vec<(&'static str, f64, f64)> {
+    let whole = replay.wanted.max(replay.count).max(1) as f64;
+    let mut from = 0.0;
+    let parts = figures(replay).into_iter().filter(|(what, _)| *what != "left");
+    parts
+        .map(|(what, value)| {
+            let share = value as f64 / whole * 100.0;
+            from += share;
+            (what, from - share, share)
+        })
+        .collect()
 }
 
 /// One replay with its progress.
 fn progress(asked: &Asked, replay: &Replay, now_ms: u64) -> Markup {
     let what = if replay.discards { "Discarding" } else { "Replaying" };
-    let done = if replay.discards { "discarded" } else { "sent again" };
-    let share = if replay.wanted == 0 { 1.0 } else { (replay.count as f64 / replay.wanted as f64).min(1.0) };
+    let shares = shares(replay);
+    let said: Vec<String> =
+        figures(replay).iter().map(|(what, value)| format!("{} {}", number(*value), spoken(what))).collect();
     let (glyph_name, word) = match replay.state {
         "running" => ("flight", "under way"),
         "paused" => ("paused", "paused"),
+        "done" if replay.owed > 0 => ("flight", "all sent, not all answered"),
         "done" => ("ok", "done"),
         "stopped" => ("paused", "stopped; the rest is kept"),
         _ => ("dead", "failed"),
@@ -271,7 +324,7 @@ fn progress(asked: &Asked, replay: &Replay, now_ms: u64) -> Markup {
         press(asked, &format!("/replays/{}/{wish}", replay.number), class, html! { (label) })
     };
     html! {
-        section class="card" aria-label={ (what) " " (replay.subject) } data-replay={ (replay.number) } data-state=(replay.state) {
+        section class="card" aria-label={ (what) " " (replay.subject) } data-replay={ (replay.number) } data-state=(replay.state) data-open[replay.is_open()] {
             header {
                 h2 { (what) " " (number(replay.wanted)) " of " (replay.subject) }
                 span class="state" { span class=(super::glyphs::tone(glyph_name)) { (glyph(glyph_name)) } (word) }
@@ -284,15 +337,34 @@ fn progress(asked: &Asked, replay: &Replay, now_ms: u64) -> Markup {
                 }
             }
             div class="pad" {
-                svg class="progress" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label=(percent(share)) { rect width=(format!("{:.2}", share * 100.0)) height="10" {} }
+                svg class="progress" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label=(said.join(", ")) { @for (class, from, share) in &shares { rect class=(class) x=(format!("{from:.2}")) width=(format!("{share:.2}")) height="10" {} } }
                 p class="row small" {
-                    span { b data-n={ "replay:" (replay.number) } { (number(replay.count)) } " " (done) }
-                    span class="muted" { (number(replay.wanted.saturating_sub(replay.count))) " left" }
+                    @for (what, value) in figures(replay) {
+                        span class=(match what { "dead" if value > 0 => "bad", "owed" | "left" => "muted", _ => "" }) { b data-n={ "replay:" (replay.number) ":" (what) } { (number(value)) } " " (spoken(what)) }
+                    }
                     @if let Some(held) = &replay.held { span class="warn" { (held) " has enough to send at the moment: it waits" } }
                     @if !replay.why.is_empty() { span class="bad" { (replay.why) } }
                     @if is_open { a href="/dead-letters" { "Reload" } }
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replays_bar_shows_what_was_delivered_and_what_died_again() {
+        let check = |(wanted, count, owed, dead_again): (u64, u64, u64, u64), expected: &[(&str, f64, f64)]| {
+            let replay = Replay { wanted, count, owed, dead_again, ..Replay::default() };
+            assert_eq!(shares(&replay), expected);
+        };
+        check((10, 0, 0, 0), &[("delivered", 0.0, 0.0), ("dead", 0.0, 0.0), ("owed", 0.0, 0.0)]);
+        check((10, 8, 4, 1), &[("delivered", 0.0, 30.0), ("dead", 30.0, 10.0), ("owed", 40.0, 40.0)]);
+        check((0, 0, 0, 0), &[("delivered", 0.0, 0.0), ("dead", 0.0, 0.0), ("owed", 0.0, 0.0)]);
+        let discarding = Replay { wanted: 4, count: 1, discards: true, ..Replay::default() };
+        assert_eq!(shares(&discarding), [("discarded", 0.0, 25.0)]);
     }
 }

@@ -6,7 +6,8 @@ use super::glyphs::glyph;
 use super::integrations::grants;
 use super::overview::nothing;
 use super::parts::{
-    at, count, csrf, destination_address, encoded, note, number, press, rate, segmented, spark, spark_tone, state,
+    at, count, csrf, destination_address, encoded, note, number, press, rate, segmented, sentence, spark, spark_tone,
+    state,
 };
 use super::settings_form::{Mistakes, fields};
 use super::{Asked, Page, audit, events};
@@ -48,7 +49,7 @@ pub fn head(asked: &Asked, view: &DestinationView, tab: &str) -> Markup {
                 a href={ (home) (path) } aria-current=[(key == tab).then_some("page")] { (label) }
             }
         }
-        @if !view.row.health.why.is_empty() { (note("warn", "behind", html! { (view.row.health.text) ": " (view.row.health.why) })) }
+        @if !view.row.health.why.is_empty() { (note("warn", "behind", html! { b { (view.row.health.text) ". " } (sentence(&view.row.health.why)) "." })) }
     }
 }
 

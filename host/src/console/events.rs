@@ -19,7 +19,7 @@ const STREAM: usize = 60;
 /// The page, with a story when an event is chosen.
 pub async fn page(asked: &Asked, message_id: Option<&str>) -> Result<Page, Failure> {
     let configured = asked.daemon.configured().await;
-    let pipelines: Vec<&str> = configured.config.pipelines.iter().map(|pipeline| pipeline.id.0.as_str()).collect();
+    let pipelines: Vec<&str> = configured.config.pipelines.iter().map(|pipeline| pipeline.id.as_str()).collect();
     let destinations: Vec<String> = configured.config.destinations().map(|(_, each)| each.id.0.clone()).collect();
     let shows_rejected = asked.get("show") == Some("rejected");
     let call = EventsCall {
@@ -232,7 +232,7 @@ fn lane(asked: &Asked, destination: &str, steps: &[&StepView], view: &EventView)
                 @if attempts > 1 { span class="small muted" { (attempts) " attempts" } }
                 span class="state" { span class=(super::glyphs::tone(name)) { (glyph(name)) } (word) }
             }
-            div class="scroll" { table {
+            div class="scroll" { table class="cards" {
                 thead { tr { th scope="col" { "Time" } th scope="col" { "Step" } th scope="col" { "What happened" } } }
                 tbody { @for step in steps {
                     tr {

@@ -67,7 +67,7 @@ fn tile(asked: &Asked, own: &PluginView, pipeline: &str) -> Markup {
 pub async fn add(asked: &Asked, id: &str, mistakes: Option<&Mistakes>) -> Result<Page, Failure> {
     let configured = asked.daemon.configured().await;
     let own = plugin(&configured, id)?;
-    let pipelines: Vec<&str> = configured.config.pipelines.iter().map(|pipeline| pipeline.id.0.as_str()).collect();
+    let pipelines: Vec<&str> = configured.config.pipelines.iter().map(|pipeline| pipeline.id.as_str()).collect();
     let etag = asked.daemon.configuration().await?.etag;
     let chosen = asked.get("pipeline").or(pipelines.first().copied()).unwrap_or_default();
     let action = format!("/integrations/{}/add", encoded(id));

@@ -17,6 +17,8 @@ pub(crate) struct Shell {
     now_ms: u64,
     /// What was just done.
     notice: Option<String>,
+    /// The form's address that takes it back, where it can be.
+    undo: Option<String>,
     path: String,
 }
 
@@ -30,6 +32,7 @@ impl Shell {
             configuration: asked.daemon.configuration_number(),
             now_ms: (asked.daemon.now)(),
             notice: notice(asked),
+            undo: undo(asked, path).filter(|_| asked.is_editor()),
             path: path.to_string(),
         }
     }
@@ -64,6 +67,22 @@ fn notice(asked: &Asked) -> Option<String> {
         "discarded" => "Discarded.".to_string(),
         _ => return None,
     })
+}
+
+/// Where what `?done=` says is taken back: a destination goes on or pauses again, and of configurations the
+/// one before comes back into effect while nobody has saved another.
+fn undo(asked: &Asked, path: &str) -> Option<String> {
+    let is_destination = path.starts_with("/destinations/") && path.matches('/').count() == 3;
+    match asked.get("done")? {
+        "paused" if is_destination => Some(format!("{path}/resume")),
+        "resumed" if is_destination => Some(format!("{path}/pause")),
+        "saved" | "added" | "removed" | "rolled-back" => {
+            let number: u64 = asked.get("r")?.parse().ok()?;
+            let before = asked.daemon.history(|history| history.before(number).map(|saved| saved.number))?;
+            (asked.daemon.configuration_number().0 == number).then(|| format!("/history/{before}/rollback"))
+        }
+        _ => None,
+    }
 }
 
 fn entries(shell: &Shell, page: &Page) -> Markup {
@@ -114,7 +133,14 @@ pub fn whole(shell: &Shell, page: &Page) -> Markup {
                     }
                 }
                 main id="main" data-path=(shell.path) {
-                    @if let Some(notice) = &shell.notice { (note("ok", "ok", html! { span role="status" { (notice) } })) }
+                    @if let Some(notice) = &shell.notice {
+                        (note("ok", "ok", html! {
+                            div class="row" {
+                                span role="status" { (notice) }
+                                @if let Some(undo) = &shell.undo { form method="post" action=(undo) { input type="hidden" name="csrf" value=(shell.csrf); button { (glyph("undo")) "Undo" } } }
+                            }
+                        }))
+                     }
                     (page.body)
                     @if shell.person.role == Role::Viewer {
                         p class="small muted" { "Signed in as a viewer: personal data is masked, and nothing can be changed." }

@@ -1,7 +1,7 @@
 //! What changes while a page is open, as server-sent events: numbers at most once a second, and events
 //! as they go by. Nothing is done while nobody watches.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,6 @@ use hyper::body::Frame;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::{Map, Value, json};
-use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
 use super::{Asked, events, glyphs, overview, parts, plain};
@@ -22,20 +21,13 @@ use crate::admin::{Caller, events_call, window_of};
 use crate::daemon::Daemon;
 use crate::daemon::trends::Window;
 use crate::delivery::live::Step;
+use crate::delivery::picked::{FOLLOWED_MAX, Told, Wanted};
+use crate::event::{Event, EventKind};
 use crate::http::Body;
-use crate::queue::Story;
+use crate::queue::{PipelineId, Story};
 
 /// Between two sets of numbers.
 const NUMBERS: Duration = Duration::from_secs(1);
-
-/// Events shown in a second, at most: more cannot be read. The others are counted.
-const SHOWN_MAX: usize = 10;
-
-/// Events looked at for the filter in a second, at most.
-const LOOKED_AT_MAX: usize = 500;
-
-/// Events whose outcomes are told.
-const FOLLOWED_MAX: usize = 200;
 
 /// Answers `/live/<what>`.
 pub fn stream(asked: &Asked, what: &str) -> Response<Body> {
@@ -45,7 +37,10 @@ pub fn stream(asked: &Asked, what: &str) -> Response<Body> {
             Err(_) => plain(StatusCode::BAD_REQUEST, "there is no such window"),
         },
         "events" => match events_call(&asked.query) {
-            Ok(call) => passing(asked.daemon.clone(), asked.caller.clone(), call),
+            Ok(call) => match call.kind.as_deref().map(EventKind::from_name) {
+                Some(None) => plain(StatusCode::BAD_REQUEST, "there is no such type"),
+                kind => passing(asked.daemon.clone(), asked.caller.clone(), call, kind.flatten()),
+            },
             Err(_) => plain(StatusCode::BAD_REQUEST, "there is no such filter"),
         },
         _ => plain(StatusCode::NOT_FOUND, "there is no such stream"),
@@ -60,8 +55,10 @@ fn numbers(daemon: Arc<Daemon>, window: Window) -> Response<Body> {
         if let Ok(overview) = crate::admin::overview::overview(&daemon, window).await {
             let mut all = overview::numbers(&overview);
             all.push(("dead".to_string(), parts::number(daemon.store.status().dead_letters.kept)));
-            for replay in daemon.replays.all() {
-                all.push((format!("replay:{}", replay.number), parts::number(replay.count)));
+            for replay in daemon.replays.looked_at(&daemon).await.unwrap_or_default() {
+                for (what, value) in super::dead_letters::figures(&replay) {
+                    all.push((format!("replay:{}:{what}", replay.number), parts::number(value)));
+                }
             }
             for (key, text) in all {
                 if known.get(&key).and_then(Value::as_str) != Some(text.as_str()) {
@@ -76,51 +73,55 @@ fn numbers(daemon: Arc<Daemon>, window: Window) -> Response<Body> {
     response(messages)
 }
 
-/// What one watcher of events has seen.
+/// What one who looks at events has been told.
 struct Watching {
     daemon: Arc<Daemon>,
     caller: Caller,
     call: EventsCall,
     destinations: Vec<String>,
-    followed: HashSet<String>,
-    order: VecDeque<String>,
+    /// The events whose rows were sent, oldest first.
+    shown: VecDeque<String>,
+    /// What was told of events whose rows are still to come.
+    early: VecDeque<Arc<Step>>,
     second: Instant,
-    shown: usize,
-    looked_at: usize,
-    passed_over: u64,
+    /// Rows sent in this second.
+    rows: u64,
 }
 
-fn passing(daemon: Arc<Daemon>, caller: Caller, call: EventsCall) -> Response<Body> {
-    let watch = daemon.live.watch();
+fn passing(daemon: Arc<Daemon>, caller: Caller, call: EventsCall, kind: Option<EventKind>) -> Response<Body> {
+    let wanted = Wanted { pipeline: call.pipeline.clone(), kind, search: call.search.clone() };
+    let looking = daemon.live.look(wanted);
     let watching = Watching {
         daemon,
         caller,
         call,
         destinations: Vec::new(),
-        followed: HashSet::new(),
-        order: VecDeque::new(),
+        shown: VecDeque::new(),
+        early: VecDeque::new(),
         second: Instant::now(),
-        shown: 0,
-        looked_at: 0,
-        passed_over: 0,
+        rows: 0,
     };
-    let messages = stream::unfold((watch, watching, true), |(mut watch, mut own, is_first)| async move {
+    let messages = stream::unfold((looking, watching, true), |(mut looking, mut own, is_first)| async move {
         if is_first {
             own.look_at_destinations().await;
-            return Some((message("hello", &json!({})), (watch, own, false)));
+            return Some((message("hello", &json!({})), (looking, own, false)));
         }
         loop {
-            let tick = own.second + NUMBERS;
             tokio::select! {
-                () = tokio::time::sleep_until(tick) => {
-                    let told = message("tick", &json!({"passed_over": own.passed_over}));
-                    (own.second, own.shown, own.looked_at, own.passed_over) = (Instant::now(), 0, 0, 0);
-                    return Some((told, (watch, own, false)));
+                () = tokio::time::sleep_until(own.second + NUMBERS) => {
+                    let told = json!({"shown": own.rows, "of": looking.next_second()});
+                    (own.second, own.rows) = (Instant::now(), 0);
+                    return Some((message("tick", &told), (looking, own, false)));
                 }
-                step = watch.recv() => match step {
-                    Ok(step) => if let Some(told) = own.told(&step) { return Some((told, (watch, own, false))) },
-                    Err(RecvError::Lagged(missed)) => own.passed_over += missed,
-                    Err(RecvError::Closed) => return None,
+                told = looking.told.recv() => {
+                    let mut messages = own.told(&told?);
+                    // What has come meanwhile goes with it.
+                    while let Ok(more) = looking.told.try_recv() {
+                        messages.extend_from_slice(&own.told(&more));
+                    }
+                    if !messages.is_empty() {
+                        return Some((Bytes::from(messages), (looking, own, false)));
+                    }
                 }
             }
         }
@@ -134,62 +135,69 @@ impl Watching {
         self.destinations = config.destinations().map(|(_, each)| each.id.0.clone()).collect();
     }
 
-    /// What a step is told as, if it is.
-    fn told(&mut self, step: &Step) -> Option<Bytes> {
-        match step.step {
-            "accepted" | "duplicate" => self.accepted(step),
-            "delivered" | "filtered" | "retry" | "dead" | "expired" | "sent" => self.outcome(step),
-            _ => None,
+    /// The messages for what is told, if any.
+    fn told(&mut self, told: &Told) -> Vec<u8> {
+        match told {
+            Told::Accepted(pipeline, event) => self.accepted(pipeline, event).unwrap_or_default(),
+            Told::Outcome(step) => match self.outcome(step) {
+                Some(told) => told.to_vec(),
+                None => {
+                    if self.early.len() == FOLLOWED_MAX {
+                        self.early.pop_front();
+                    }
+                    self.early.push_back(step.clone());
+                    Vec::new()
+                }
+            },
         }
     }
 
-    fn accepted(&mut self, step: &Step) -> Option<Bytes> {
-        let event = step.event.as_ref()?;
-        if self.call.pipeline.as_ref().is_some_and(|pipeline| *pipeline != step.destination) {
-            return None;
-        }
-        if self.looked_at == LOOKED_AT_MAX || self.shown == SHOWN_MAX {
-            self.passed_over += 1;
-            return None;
-        }
-        self.looked_at += 1;
+    fn accepted(&mut self, pipeline: &PipelineId, event: &Event) -> Option<Vec<u8>> {
         let story = Story {
             message_id: event.message_id.to_string(),
-            pipeline: step.destination.clone(),
+            pipeline: pipeline.to_string(),
             kind: event.kind.to_string(),
             received_ms: event.received_ms,
             json: event.json.clone(),
             steps: Vec::new(),
         };
         let view = EventView::of(&story, &self.caller);
-        // The outcome of an event that has just come is not known: it is shown.
+        // Whoever sees it masked searches what is masked. The outcome of an event that has just come is not
+        // known: it is shown.
         if !(EventsCall { outcome: None, ..self.call.clone() }).fits(&view) {
             return None;
         }
-        self.shown += 1;
-        self.follow(view.message_id.clone());
-        let row = events::row(&view, step.at_ms, &self.destinations, false).into_string();
-        Some(message("event", &json!({"id": view.message_id, "row": row})))
-    }
-
-    fn follow(&mut self, message_id: String) {
-        if self.order.len() == FOLLOWED_MAX {
-            self.order.pop_front().map(|oldest| self.followed.remove(&oldest));
+        self.rows += 1;
+        if self.shown.len() == FOLLOWED_MAX {
+            self.shown.pop_front();
         }
-        self.order.push_back(message_id.clone());
-        self.followed.insert(message_id);
+        self.shown.push_back(view.message_id.clone());
+        let row = events::row(&view, event.received_ms, &self.destinations, false).into_string();
+        let mut messages = message("event", &json!({"id": view.message_id, "row": row})).to_vec();
+        let early = std::mem::take(&mut self.early);
+        for step in early {
+            match self.outcome(&step) {
+                Some(told) => messages.extend_from_slice(&told),
+                None => self.early.push_back(step),
+            }
+        }
+        Some(messages)
     }
 
+    /// What became of events whose rows were sent; None when none of them was.
     fn outcome(&self, step: &Step) -> Option<Bytes> {
-        let ids: Vec<&String> = step.message_ids.iter().filter(|id| self.followed.contains(*id)).collect();
-        let at = self
-            .destinations
-            .iter()
-            .filter(|id| id.split('/').next() == step.destination.split('/').next())
-            .position(|id| *id == step.destination)?;
+        if !matches!(step.step, "delivered" | "filtered" | "retry" | "dead" | "expired" | "sent") {
+            return Some(Bytes::new());
+        }
+        let ids: Vec<&String> = step.message_ids.iter().filter(|id| self.shown.contains(*id)).collect();
+        if ids.is_empty() {
+            return None;
+        }
+        let mine = self.destinations.iter().filter(|id| id.split('/').next() == step.destination.split('/').next());
+        let Some(at) = mine.into_iter().position(|id| *id == step.destination) else { return Some(Bytes::new()) };
         let (glyph, word) = glyphs::of_step(step.step);
         let told = json!({"ids": ids, "at": at, "glyph": glyph, "tone": glyphs::tone(glyph), "word": format!("{}: {word}", step.destination)});
-        (!ids.is_empty()).then(|| message("outcome", &told))
+        Some(message("outcome", &told))
     }
 }
 

@@ -6,11 +6,12 @@ use maud::{Markup, html};
 use super::glyphs::{glyph, of_health, spoken, tone};
 use super::layout::pagehead;
 use super::parts::{
-    count, destination_address, encoded, health_class, note, number, press, rate, segmented, spark, spark_tone, state,
+    at, count, destination_address, encoded, health_class, note, number, press, rate, segmented, sentence, spark,
+    spark_tone, state,
 };
 use super::{Asked, Page};
 use crate::admin::health::{HealthKind, percent};
-use crate::admin::overview::{Attention, Balance, DestinationRow, Overview, PipelineView, overview, span};
+use crate::admin::overview::{Attention, Balance, DestinationRow, Overview, PipelineView, span, with_since};
 use crate::admin::{Failure, window_of};
 use crate::daemon::trends::Window;
 
@@ -20,7 +21,7 @@ const ROW: usize = 44;
 
 /// The page.
 pub async fn page(asked: &Asked) -> Result<Page, Failure> {
-    let overview = overview(&asked.daemon, window_of(&asked.query)?).await?;
+    let overview = with_since(&asked.daemon, window_of(&asked.query)?).await?;
     Ok(Page::new("Overview", "overview", body(asked, &overview)))
 }
 
@@ -74,18 +75,22 @@ fn attention(asked: &Asked, all: &[Attention], overview: &Overview) -> Markup {
     html! {
         section class="card" aria-labelledby="attention" {
             header { h2 id="attention" { "Needs attention" } span class="small muted" { (all.len()) " of " (count(destinations as u64, "destination", "destinations")) } }
-            ul class="attention" { @for each in all { (attention_row(asked, each)) } }
+            ul class="attention" { @for each in all { (attention_row(asked, each, overview.now_ms)) } }
         }
     }
 }
 
-fn attention_row(asked: &Asked, each: &Attention) -> Markup {
+fn attention_row(asked: &Asked, each: &Attention, now_ms: u64) -> Markup {
     let name = of_health(each.kind);
     let home = destination_address(&each.destination);
     html! {
         li {
             span class=(tone(name)) { (glyph(name)) }
-            div { b { (each.title) } p { (each.text) } }
+            div {
+                b { (each.title) }
+                @if each.since_ms > 0 { " " span class="small muted nowrap" { "since " (at(each.since_ms, now_ms)) ", " (span(now_ms.saturating_sub(each.since_ms))) } }
+                p { (sentence(&each.text)) }
+            }
             div class="row" {
                 @if !each.destination.is_empty() {
                     @if each.dead_letters > 0 {

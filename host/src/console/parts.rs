@@ -120,6 +120,22 @@ pub fn press(asked: &Asked, action: &str, class: &str, label: Markup) -> Markup 
     html! { form method="post" action=(action) { (csrf(asked)) button class=(class) { (label) } } }
 }
 
+/// A sentence as it is said elsewhere: it begins with a capital, and what stands between backticks is code.
+pub fn sentence(text: &str) -> Markup {
+    let mut signs = text.chars();
+    let text = signs.next().map(|first| first.to_uppercase().chain(signs).collect::<String>()).unwrap_or_default();
+    html! {
+        @for (at, part) in text.split('`').enumerate() {
+            @if at % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
+/// A path of a field, which may be broken behind its dots.
+pub fn path(path: &str) -> Markup {
+    html! { @for part in path.split_inclusive('.') { (part) wbr; } }
+}
+
 /// A choice among links.
 pub fn segmented(label: &str, choices: &[(&str, String, bool)]) -> Markup {
     html! {

@@ -36,9 +36,9 @@ pub async fn page(asked: &Asked) -> Result<Page, Failure> {
                     tbody { @for own in &all {
                         tr {
                             td { a href={ "/plugins/" (encoded(&own.plugin)) } { (own.name) } div class="small muted" { (own.description) } }
-                            td { (own.version) }
-                            td { code title=(own.revision) { (own.revision.get(..12).unwrap_or_default()) } (revisions::tags(&of(&own.plugin))) }
-                            td { (own.contract) }
+                            td data-label="version" { (own.version) }
+                            td data-label="revision" { code title=(own.revision) { (own.revision.get(..12).unwrap_or_default()) } (revisions::tags(&of(&own.plugin))) }
+                            td data-label="contract" { (own.contract) }
                             td class="right" data-label="destinations" { (own.destinations.len()) }
                         }
                     } }

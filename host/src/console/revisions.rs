@@ -120,7 +120,7 @@ pub async fn section(asked: &Asked, id: &str) -> Result<Markup, Failure> {
         section class="card" {
             header { h2 { "Revisions" } span class="small muted" { "newest first; those that are kept can be gone back to" } }
             @if !has_any(&history["steps"]) { p class="empty" { "Nothing has happened yet." } }
-            @else { (steps(asked, id, &history["steps"], may)) }
+            @else { (steps(asked, id, &history, may)) }
         }
     })
 }
@@ -163,7 +163,8 @@ fn trial(asked: &Asked, id: &str, history: &Value, may: bool) -> Markup {
 
 const FIGURES: [&str; 5] = ["planned", "traps", "faults", "rejected", "retried"];
 
-fn steps(asked: &Asked, id: &str, steps: &Value, may: bool) -> Markup {
+fn steps(asked: &Asked, id: &str, history: &Value, may: bool) -> Markup {
+    let steps = &history["steps"];
     let now_ms = (asked.daemon.now)();
     html! {
         div class="scroll" { table class="cards" {
@@ -176,7 +177,7 @@ fn steps(asked: &Asked, id: &str, steps: &Value, may: bool) -> Markup {
                     td { (text(step, "version")) }
                     td { code title=(revision) { (short(&step["revision"])) } }
                     td class="small" { (text(step, "detail")) }
-                    @if may { td class="right" { @if step["kept"] == true { (back(asked, id, revision)) } } }
+                    @if may { td class="right" { @if step["kept"] == true && step["revision"] != history["active"] { (back(asked, id, revision)) } } }
                 }
             } }
         } }

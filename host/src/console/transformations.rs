@@ -7,14 +7,16 @@ use serde_json::Value;
 use super::glyphs::glyph;
 use super::parts::{at, count, csrf, destination_address, note, number, pretty};
 use super::rule_form::{OFFERS, Row, asks, input_of, rows_of};
-use super::{Answer, Asked, Page, destination};
+use super::{Answer, Asked, Page, destination, parts};
 use crate::admin::Failure;
 use crate::admin::destinations::{destination as view_of, needs};
 use crate::admin::diff::lines;
 use crate::admin::events::last_events;
-use crate::admin::transformations::{EditedLevel, EditedRule, Preview, RuleMistake, preview, review, rules, save};
+use crate::admin::transformations::{
+    EditedLevel, EditedRule, Preview, RuleMistake, escaped, personal_fields, preview, review, rules, save,
+};
 use crate::config::Role;
-use crate::daemon::difference::DestinationDifference;
+use crate::daemon::comparison::Comparison;
 use crate::event::Event;
 use crate::transformation::StepEffect;
 
@@ -34,6 +36,23 @@ struct Editing {
     pasted: String,
     /// The row that was just made.
     fresh: Option<usize>,
+    /// Which part is shown where there is room for one.
+    part: &'static str,
+}
+
+/// The parts of the editor, of which a narrow page shows one.
+const PARTS: [(&str, &str); 3] = [("event", "Event"), ("rules", "Rules"), ("preview", "Preview")];
+
+/// The choice among the parts on a narrow page: what is chosen is part of the form, and needs no script.
+fn parts_choice(chosen: &str) -> Markup {
+    html! {
+        fieldset class="parts" {
+            legend class="visually-hidden" { "Part of the editor" }
+            @for (part, label) in PARTS {
+                label { input type="radio" name="part" value=(part) id={ "part-" (part) } checked[part == chosen]; (label) }
+            }
+        }
+    }
 }
 
 /// The page as it begins: with the rules in effect.
@@ -41,11 +60,10 @@ pub async fn page(asked: &Asked, place: (&str, &str)) -> Result<Page, Failure> {
     let standing = rules(&asked.daemon, place.0, place.1).await?;
     let rows = standing.rules.iter().map(Row::of).collect();
     let event = asked.get("event").and_then(|event| event.parse().ok()).unwrap_or(0);
-    let mut editing = Editing { rows, etag: standing.etag, event, pasted: String::new(), fresh: None };
+    let mut editing = Editing { rows, etag: standing.etag, event, pasted: String::new(), fresh: None, part: "event" };
     // A link may name a field: a rule on it is begun.
     if let Some(field) = asked.get("pick").filter(|_| asked.is_editor()) {
-        editing.rows.push(Row::on(field, EditedLevel::Destination));
-        editing.fresh = Some(editing.rows.len() - 1);
+        editing.add(field, EditedLevel::Destination);
     }
     shown(asked, place, &editing, None).await
 }
@@ -59,6 +77,7 @@ pub async fn act(asked: &Asked, place: (&str, &str)) -> Result<Answer, Failure> 
         event: asked.get("event").and_then(|event| event.parse().ok()).unwrap_or(0),
         pasted: asked.get("pasted").unwrap_or_default().to_string(),
         fresh: None,
+        part: PARTS.iter().map(|(part, _)| *part).find(|part| asked.get("part") == Some(part)).unwrap_or("event"),
     };
     let (act, argument) =
         asked.get("act").unwrap_or("preview").split_once(':').unwrap_or((asked.get("act").unwrap_or("preview"), ""));
@@ -103,6 +122,7 @@ impl Editing {
         let place = if level == EditedLevel::Pipeline { behind } else { self.rows.len() };
         self.rows.insert(place, Row::on(path, level));
         self.fresh = Some(place);
+        self.part = "rules";
     }
 
     fn edited(&self) -> Vec<EditedRule> {
@@ -114,7 +134,7 @@ async fn shown(
     asked: &Asked,
     place: (&str, &str),
     editing: &Editing,
-    reviewed: Option<(usize, Vec<DestinationDifference>)>,
+    reviewed: Option<(usize, Vec<Comparison>)>,
 ) -> Result<Page, Failure> {
     let view = view_of(&asked.daemon, place.0, place.1).await?;
     let mut events = last_events(&asked.daemon, place.0, EVENTS).await?;
@@ -135,6 +155,7 @@ async fn shown(
     let body = html! {
         (destination::head(asked, &view, "transformations"))
         form id="editor" class="stack" method="post" action={ (home) "/transformations" } data-editor {
+            (parts_choice(editing.part))
             (csrf(asked))
             input type="hidden" name="etag" value=(editing.etag);
             input type="hidden" name="event" value=(editing.event);
@@ -162,7 +183,7 @@ fn event_card(
     let now_ms = (asked.daemon.now)();
     let last = events.len().saturating_sub(1);
     html! {
-        section class="card" aria-labelledby="event-title" {
+        section class="card" id="event-card" aria-labelledby="event-title" {
             header {
                 h2 id="event-title" { "A real event" }
                 @if events.len() > 1 && editing.pasted.is_empty() {
@@ -180,7 +201,7 @@ fn event_card(
                 } @else { p class="muted" { "No event is kept yet. Send a test event from " a href="/sources" { "Sources" } ", or paste one below." } }
                 @if asked.is_editor() && event.is_some() { p class="small muted" { "Click a field to start a rule from it." } }
             }
-            @if let Some(previewed) = previewed { (fields(asked, &previewed.before, editing)) }
+            @if let Some(previewed) = previewed { (fields(asked, &previewed.before, editing, event)) }
             details class="pad" open[!editing.pasted.is_empty()] {
                 summary { "Paste another event" }
                 textarea name="pasted" rows="6" spellcheck="false" aria-label="An event as JSON" placeholder="{\"type\": \"track\", …}" { (editing.pasted) }
@@ -191,17 +212,19 @@ fn event_card(
 }
 
 /// The fields of an event, each a button that begins a rule on it.
-fn fields(asked: &Asked, event: &Value, editing: &Editing) -> Markup {
+fn fields(asked: &Asked, shown: &Value, editing: &Editing, event: Option<&Event>) -> Markup {
     let mut all = Vec::new();
-    walk(event, "", &mut all);
+    walk(shown, "", &mut all);
+    let personal = event.map(personal_fields).unwrap_or_default();
     let used = |path: &str| editing.rows.iter().position(|row| row.path == path).map(|at| at + 1);
     html! {
         ul class="fields" aria-label="Fields of the event" {
             @for (path, value) in &all {
                 @let rule = used(path);
                 li {
-                    @if asked.is_editor() { button class={ "quiet mono" @if rule.is_some() { " used" } } name="act" value={ "pick:" (path) } { (path) @if let Some(rule) = rule { " " span class="tag accent" { "rule " (rule) } } } }
-                    @else { span class="mono" { (path) } }
+                    @if asked.is_editor() { button class={ "quiet mono" @if rule.is_some() { " used" } } name="act" value={ "pick:" (path) } aria-label={ (path) @if let Some(rule) = rule { " rule " (rule) } } { (parts::path(path)) @if let Some(rule) = rule { " " span class="tag accent" { "rule " (rule) } } } }
+                    @else { span class="mono" { (parts::path(path)) } }
+                    @if let Some(class) = personal.get(path) { span class="tag warn" title="Personal data" { (class.as_str().replace('_', " ")) } }
                     span class="value mono muted" title=(value) { (value) }
                 }
             }
@@ -217,7 +240,7 @@ fn walk(value: &Value, path: &str, all: &mut Vec<(String, String)>) {
     match value {
         Value::Object(members) if !members.is_empty() => {
             for (key, member) in members {
-                let key = key.replace('\\', "\\\\").replace('.', "\\.").replace('[', "\\[");
+                let key = escaped(key);
                 let own = if path.is_empty() { key } else { format!("{path}.{key}") };
                 if !matches!(own.as_str(), "type" | "messageId") {
                     walk(member, &own, all);
@@ -243,7 +266,7 @@ fn rules_card(
         (EditedLevel::Destination, "This destination".to_string(), "and for single events, by name", "destination"),
     ];
     html! {
-        section class="card" aria-labelledby="rules-title" {
+        section class="card" id="rules-card" aria-labelledby="rules-title" {
             header { h2 id="rules-title" { "Rules" } span class="small muted" { "applied from top to bottom, before the plugin sees the event" } }
             @for (level, title, what, key) in &levels {
                 div class="grouphead" {
@@ -293,8 +316,8 @@ fn rule_row(
             select name=(name("op")) aria-label="Operation" data-focus[is_fresh] autofocus[is_fresh] {
                 @for offer in &OFFERS { option value=(offer.name) selected[offer.name == row.operation] { (offer.label) } }
             }
-            input class="mono" name=(name("arg")) value=(row.argument) aria-label="What it needs" placeholder=(argument.unwrap_or("nothing more")) aria-invalid=[wrong("arg")] spellcheck="false" autocomplete="off" readonly[argument.is_none()];
-            input class="mono" name=(name("to")) value=(row.target) aria-label="Target" placeholder=(target.unwrap_or("in place")) aria-invalid=[wrong("to")] spellcheck="false" autocomplete="off" readonly[target.is_none()];
+            input class="mono" name=(name("arg")) value=(row.argument) aria-label="What it needs" placeholder=(argument.unwrap_or("nothing more")) aria-invalid=[wrong("arg")] spellcheck="false" autocomplete="off" data-unused[argument.is_none()];
+            input class="mono" name=(name("to")) value=(row.target) aria-label="Target" placeholder=(target.unwrap_or("in place")) aria-invalid=[wrong("to")] spellcheck="false" autocomplete="off" data-unused[target.is_none()];
             div class="more" {
                 input name=(name("events")) value=(row.events) aria-label="Only for events of these names" placeholder="only for events named … (all)" aria-invalid=[wrong("events")] autocomplete="off";
                 input class="mono" name=(name("when")) value=(row.when) aria-label="Only when" placeholder="only when … (always)" aria-invalid=[wrong("when")] spellcheck="false" autocomplete="off";
@@ -489,7 +512,7 @@ fn effect_bar(
     editing: &Editing,
     mistakes: &[RuleMistake],
     previewed: Option<&Preview>,
-    reviewed: Option<&(usize, Vec<DestinationDifference>)>,
+    reviewed: Option<&(usize, Vec<Comparison>)>,
 ) -> Markup {
     let is_bad = !mistakes.is_empty() || previewed.is_some_and(|preview| preview.trouble.is_some());
     html! {
@@ -505,7 +528,7 @@ fn effect_bar(
     }
 }
 
-fn effect(events: usize, differences: &[DestinationDifference]) -> Markup {
+fn effect(events: usize, differences: &[Comparison]) -> Markup {
     html! {
         div class="pad stack" role="status" {
             h2 { @if differences.is_empty() { "Saving changes no request of the last " (number(events as u64)) " events" } @else { "What saving changes for the last " (number(events as u64)) " events" } }
@@ -513,8 +536,9 @@ fn effect(events: usize, differences: &[DestinationDifference]) -> Markup {
                 div {
                     b { (each.destination) } ": "
                     @if let Some(trouble) = &each.trouble { span class="bad" { (trouble) } }
-                    (number(each.changed as u64)) " changed, " (number(each.goes_now as u64)) " go now, " (number(each.goes_no_more as u64)) " go no more, " (number(each.same as u64)) " the same"
-                    @for example in each.events.iter().take(3) {
+                    (number(each.changed)) " changed, of which " (number(each.goes_now)) " go now and " (number(each.goes_no_more)) " go no more, " (number(each.same)) " the same"
+                    @if let Some(why) = &each.ended_early { span class="bad" { " It ended early: " (why) } }
+                    @for example in each.shown.iter().take(3) {
                         details {
                             summary { (example.title) " " code { (example.message_id) } }
                             @let text = |outcome: &Option<Value>| outcome.as_ref().map(request_text).unwrap_or_default();

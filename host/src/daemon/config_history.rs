@@ -1,5 +1,5 @@
 //! The configurations that were in effect: who saved each, when, and why. Kept in the data directory,
-//! one file each, readable by its owner alone, for the texts may hold secrets.
+//! one file each, readable by its owner alone, with marks in the place of secrets.
 
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -26,8 +26,11 @@ pub struct Saved {
     pub who: String,
     /// What changed, in a few words.
     pub what: String,
-    /// The whole text.
+    /// The whole text, with marks in the place of secrets (`config/marks.rs`).
     pub text: String,
+    /// Whether it has marks. Those that were kept before there were any do not.
+    #[serde(default)]
+    pub marked: bool,
 }
 
 /// The configurations that were in effect, newest last.
@@ -57,7 +60,23 @@ impl ConfigHistory {
         Ok(ConfigHistory { folder, saved })
     }
 
-    /// Notes that a text is in effect from now on, unless it is already. Answers its number.
+    /// Puts marks in the place of secrets where a text was kept with them.
+    ///
+    /// # Errors
+    /// When one cannot be written.
+    pub fn mark_all(&mut self, marked: impl Fn(&str) -> String) -> std::io::Result<()> {
+        for at in 0..self.saved.len() {
+            if !self.saved[at].marked {
+                let old = &self.saved[at];
+                let new = Saved { text: marked(&old.text), marked: true, ..old.clone() };
+                write_whole(&self.file(new.number), &serde_json::to_vec(&new)?)?;
+                self.saved[at] = new;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a text, marked already, is in effect from now on, unless it is already. Answers its number.
     ///
     /// # Errors
     /// When it cannot be written; then nothing has changed.
@@ -67,7 +86,7 @@ impl ConfigHistory {
         }
         let number = self.saved.last().map_or(1, |last| last.number + 1);
         let (who, what, text) = (who.to_string(), what.to_string(), text.to_string());
-        let saved = Saved { number, at_ms, who, what, text };
+        let saved = Saved { number, at_ms, who, what, text, marked: true };
         write_whole(&self.file(number), &serde_json::to_vec(&saved)?)?;
         self.saved.push(saved);
         self.trim();
@@ -161,6 +180,20 @@ mod tests {
         assert_eq!(history.before(3).unwrap().who, "mira");
         let mode = std::fs::metadata(history.file(3)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_was_kept_without_marks_gets_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut history = ConfigHistory::open(directory.path()).unwrap();
+        history.note("a", 1, "x", "").unwrap();
+        let old = r#"{"number": 2, "at_ms": 2, "who": "x", "what": "", "text": "secret"}"#;
+        std::fs::write(history.file(2), old).unwrap();
+        let mut history = ConfigHistory::open(directory.path()).unwrap();
+        history.mark_all(|text| format!("marked {}", text.len())).unwrap();
+        let history = ConfigHistory::open(directory.path()).unwrap();
+        let texts: Vec<&str> = history.all().map(|saved| saved.text.as_str()).collect();
+        assert_eq!(texts, ["marked 6", "a"]);
     }
 
     #[test]

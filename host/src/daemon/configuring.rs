@@ -6,11 +6,14 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::Daemon;
 use super::config_history::{Saved, write_whole};
-use super::difference::Planner;
+use super::planner::Planner;
+use super::plugins::Plugins;
+use super::{Changing, Daemon};
 use crate::config::Config;
-use crate::config::edit::{EditError, Editor};
+use crate::config::edit::EditError;
+use crate::config::marks::{self, Filled};
+use crate::plugin::handles::HandleKey;
 
 /// Why a change was not made. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +103,7 @@ impl Daemon {
         }
         *self.refused.lock().expect("nobody panics while holding it") = None;
         self.pulse.notify_one();
-        Ok(self.note_configuration(&text, change.who, change.what))
+        Ok(self.note_configuration(&changing, &text, change.who, change.what))
     }
 
     /// A text as the configuration that it would be, checked as before it takes effect. Nothing changes.
@@ -118,17 +121,26 @@ impl Daemon {
         let ids = changing.plugins.ids();
         let revisions =
             ids.into_iter().filter_map(|id| Some((id.to_string(), changing.plugins.get(id)?.current().clone())));
-        Planner::new(changing.plugins.host(), revisions.collect())
+        Planner::new(changing.plugins.host(), self.guests.clone(), revisions.collect())
     }
 
-    /// Puts a configuration that was in effect before back into effect.
+    /// Puts a configuration that was in effect before back into effect. Its secrets are those that the file
+    /// has today.
     ///
     /// # Errors
     /// Nothing has changed then.
     pub async fn roll_back(&self, change: Change<'_>, number: u64) -> Result<u64, ConfigureError> {
-        let text = self.history(|history| history.get(number).map(|saved| saved.text.clone()));
-        let text = text.ok_or(ConfigureError::UnknownNumber(number))?;
-        self.configure(change, |_| Ok(text)).await
+        let kept = self.history(|history| history.get(number).map(|saved| saved.text.clone()));
+        let kept = kept.ok_or(ConfigureError::UnknownNumber(number))?;
+        self.configure(change, |standing| Ok(self.filled(&kept, standing)?.text)).await
+    }
+
+    /// A kept text with the secrets of the file as it stands.
+    ///
+    /// # Errors
+    /// `SecretGone`.
+    pub fn filled(&self, kept: &str, standing: &str) -> Result<Filled, EditError> {
+        marks::filled(kept, standing, |secret| self.mark(secret))
     }
 
     /// Whether two texts differ in what only an admin may change: the section on who may do what.
@@ -137,31 +149,25 @@ impl Daemon {
         admin(one) != admin(other)
     }
 
-    /// A text with its secrets hidden, for people: each stands as a mark that changes with it.
-    pub async fn shown_configuration(&self, text: &str) -> String {
-        let changing = self.changing.read().await;
-        let is_secret = |plugin: &str, setting: &str| {
-            let schema = changing.plugins.get(plugin).map(|chosen| &chosen.current().manifest().settings);
-            // Of a plugin that is not there nothing is known: all may be secret.
-            schema.is_none_or(|schema| super::settings_view::is_secret(schema, setting))
-        };
-        let mark = |secret: &str| {
-            let digest = Sha256::new().chain_update(self.mark_key).chain_update(secret).finalize();
-            format!("•••• {:02x}{:02x}", digest[0], digest[1])
-        };
-        match Editor::new(text) {
-            Ok(mut editor) => {
-                editor.hide_secrets(is_secret, mark);
-                editor.text()
-            }
-            Err(error) => format!("# {error}\n"),
-        }
+    /// A kept text for people: each secret stands as a few signs that change with it.
+    pub fn shown_configuration(&self, kept: &str) -> String {
+        marks::shown(kept, |secret| self.mark(secret))
+    }
+
+    /// A text as it is kept and shown: without its secrets.
+    pub async fn without_secrets(&self, text: &str) -> String {
+        kept_text(text, &self.changing.read().await.plugins, &self.mark_key)
+    }
+
+    fn mark(&self, secret: &str) -> String {
+        mark_of(&self.mark_key, secret)
     }
 
     /// Notes what is in effect.
-    pub(super) fn note_configuration(&self, text: &str, who: &str, what: &str) -> u64 {
+    pub(super) fn note_configuration(&self, changing: &Changing, text: &str, who: &str, what: &str) -> u64 {
+        let kept = kept_text(text, &changing.plugins, &self.mark_key);
         let mut history = self.config_history.lock().expect("nobody panics while holding the history");
-        match history.note(text, (self.now)(), who, what) {
+        match history.note(&kept, (self.now)(), who, what) {
             Ok(number) => number,
             Err(error) => {
                 tracing::error!(%error, "the configuration in effect cannot be kept for its history");
@@ -179,6 +185,22 @@ impl Daemon {
     pub fn configuration_number(&self) -> (u64, u64) {
         self.history(|history| history.current().map_or((0, 0), |Saved { number, at_ms, .. }| (*number, *at_ms)))
     }
+}
+
+/// A text with marks for its secrets, which is what is kept of it.
+pub(super) fn kept_text(text: &str, plugins: &Plugins, key: &HandleKey) -> String {
+    let is_secret = |plugin: &str, setting: &str| {
+        let schema = plugins.get(plugin).map(|chosen| &chosen.current().manifest().settings);
+        // Of a plugin that is not there nothing is known: all may be secret.
+        schema.is_none_or(|schema| super::settings_view::is_secret(schema, setting))
+    };
+    // What is no TOML is never in effect, and nothing of it is kept.
+    marks::marked(text, is_secret, |secret| mark_of(key, secret)).unwrap_or_else(|error| format!("# {error}\n"))
+}
+
+/// Differs from every handle, which names a destination.
+fn mark_of(key: &HandleKey, secret: &str) -> String {
+    key.handle("", secret)
 }
 
 async fn standing(path: &Path) -> Result<Standing, ConfigureError> {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
+use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -20,7 +21,7 @@ use crate::plugin::handles::HandleKey;
 use crate::plugin::host::PluginHost;
 use crate::plugin::revision::Revision;
 use crate::plugin::shelf::Shelf;
-use crate::queue::{DestinationId, EventStore, Start, StoreError};
+use crate::queue::{DestinationId, EventStore, Feed, Start, StoreError};
 use crate::send::tokens::Tokens;
 
 /// The destinations that run.
@@ -183,17 +184,26 @@ impl Destinations {
         }
     }
 
-    /// Starts a destination.
+    /// Starts destinations. Their feeds are opened together, so that they share the store's commits.
     pub async fn start(
         &mut self,
         store: &Arc<dyn EventStore>,
-        pipeline: &Pipeline,
-        active: Arc<Active>,
+        ready: Vec<(Arc<Pipeline>, Arc<Active>)>,
         grace_ms: u64,
     ) -> Result<(), StoreError> {
+        let open = |(pipeline, active): &(Arc<Pipeline>, Arc<Active>)| {
+            let from = if active.destination.from_earliest { Start::Earliest } else { Start::Now };
+            store.open(&active.destination.id, &pipeline.id, from)
+        };
+        let feeds = join_all(ready.iter().map(open)).await;
+        for ((_, active), feed) in ready.into_iter().zip(feeds) {
+            self.run(active, feed?, grace_ms);
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, active: Arc<Active>, feed: Box<dyn Feed>, grace_ms: u64) {
         let id = active.destination.id.clone();
-        let from = if active.destination.from_earliest { Start::Earliest } else { Start::Now };
-        let feed = store.open(&id, &pipeline.id, from).await?;
         let paused = feed.was_paused();
         let (active_sender, active_receiver) = watch::channel(Arc::new(active.paused_by_operator(paused)));
         let (stop_sender, stop_receiver) = watch::channel(false);
@@ -208,7 +218,6 @@ impl Destinations {
             ended
         });
         self.running.insert(id, Running { active: active_sender, paused, stop: stop_sender, status, task });
-        Ok(())
     }
 
     /// Stops destinations and waits for them.

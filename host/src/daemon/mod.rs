@@ -11,10 +11,10 @@ mod config_history;
 mod configured;
 mod configuring;
 mod destinations;
-pub mod difference;
 mod figures;
 mod kept_settings;
 mod listeners;
+pub mod planner;
 mod plugins;
 mod recall;
 mod record;
@@ -50,8 +50,9 @@ use crate::config::Config;
 use crate::delivery::guest::Guests;
 use crate::delivery::live::Live;
 use crate::ingest::Gate;
+use crate::plugin::handles::HandleKey;
 use crate::plugin::shelf::Shelf;
-use crate::queue::{DestinationId, EventStore, StoreError};
+use crate::queue::{DestinationId, DestinationStatus, EventStore, StoreError};
 use destinations::Destinations;
 use plugins::Plugins;
 
@@ -96,8 +97,8 @@ pub struct Daemon {
     trials_changed: Notify,
     /// The configurations that were in effect.
     config_history: Mutex<config_history::ConfigHistory>,
-    /// Makes the marks that stand for secrets, other ones after each start.
-    mark_key: [u8; 32],
+    /// Makes the marks that stand for secrets in what is kept.
+    mark_key: HandleKey,
     /// Destinations that a replay from the queue is making deliveries for.
     backfilling: replay::Backfilling,
 }
@@ -118,12 +119,19 @@ impl Daemon {
         self.store.status().poisoned.map(|cause| format!("the store failed: {cause}"))
     }
 
+    /// The destinations that the store knows. None once it has failed: its own status says why then.
+    pub async fn destinations(&self) -> Result<Vec<DestinationStatus>, StoreError> {
+        match self.store.destinations().await {
+            Err(StoreError::Failed(_)) if self.store.status().poisoned.is_some() => Ok(Vec::new()),
+            answered => answered,
+        }
+    }
+
     /// Everything that `status` shows.
     pub async fn status(&self) -> Result<serde_json::Value, StoreError> {
         let changing = self.changing.read().await;
         let runtimes = changing.destinations.statuses();
         let destinations: Vec<serde_json::Value> = self
-            .store
             .destinations()
             .await?
             .iter()

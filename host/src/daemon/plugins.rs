@@ -99,6 +99,15 @@ impl Plugins {
         }
     }
 
+    /// Takes plugins by other rules from now on. Files that were refused are looked at again; what is
+    /// active stays.
+    pub fn set_rules(&mut self, rules: &PluginRules) {
+        self.rules = rules.clone();
+        for seen in self.files.values_mut().filter(|seen| seen.refused.is_some()) {
+            seen.modified = None;
+        }
+    }
+
     /// What calls plugins.
     pub fn host(&self) -> Arc<PluginHost> {
         self.host.clone()

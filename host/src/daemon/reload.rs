@@ -24,7 +24,7 @@ impl Daemon {
         };
         let refused = match result {
             Ok((changed, text)) => {
-                self.note_configuration(&text, FILE, "edited in the file");
+                self.note_configuration(&changing, &text, FILE, "edited in the file");
                 if changed {
                     tracing::info!(file = %path.display(), "the changed configuration is in effect");
                 }
@@ -66,9 +66,7 @@ impl Daemon {
             changing.destinations.ids().into_iter().filter(|id| !kept.contains(&id)).collect();
         // From here on nothing is refused any more.
         changing.destinations.activate(changed);
-        for (pipeline, active) in started {
-            changing.destinations.start(&self.store, &pipeline, active, next.drain_grace_ms).await?;
-        }
+        changing.destinations.start(&self.store, started, next.drain_grace_ms).await?;
         self.gate.set_keys(Keys::of(&next));
         changing.destinations.stop(&removed).await;
         for id in &removed {
@@ -77,8 +75,14 @@ impl Daemon {
             tracing::warn!(destination = %id, expired, "the destination was removed; what it had not delivered expired");
         }
         self.access.set_config(next.admin.clone());
+        let rules_changed = changing.config.plugins != next.plugins;
         changing.config = next;
         self.config_changed.notify_one();
+        if rules_changed {
+            changing.plugins.set_rules(&changing.config.plugins);
+            self.trials_changed.notify_one();
+            self.look_at_inbox(changing).await;
+        }
         self.note_settings(changing).await
     }
 }

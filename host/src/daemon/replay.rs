@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use super::Daemon;
 use crate::delivery::payload::Payload;
 use crate::queue::{
-    BackfillPlace, BackfillStep, DeadCursor, DeadFate, DeadFilter, DeadStep, DestinationId, StoreError,
+    BackfillPlace, BackfillStep, DeadCursor, DeadFate, DeadFilter, DeadStep, DestinationId, ReplayRange, StoreError,
+    add_replay,
 };
 
 /// Events of one step at most, so that no commit takes long.
@@ -62,6 +63,8 @@ pub struct Steps {
     after: Option<DeadCursor>,
     held: Option<DestinationId>,
     number: Option<u64>,
+    /// What dead letters became.
+    replays: Vec<ReplayRange>,
     _alone: Option<Alone>,
 }
 
@@ -139,6 +142,7 @@ impl Steps {
             after: None,
             held: None,
             number: None,
+            replays: Vec::new(),
             _alone: alone,
         })
     }
@@ -164,6 +168,11 @@ impl Steps {
         Some(state)
     }
 
+    /// The deliveries that dead letters became.
+    pub fn replays(&self) -> &[ReplayRange] {
+        &self.replays
+    }
+
     async fn step_letters(&mut self, filter: DeadFilter, fate: DeadFate, done: &str) -> Result<Value, StoreError> {
         let left = match filter.limit {
             0 => usize::MAX,
@@ -177,6 +186,9 @@ impl Steps {
         };
         let stepped = self.daemon.store.dead_step(step).await?;
         self.count += stepped.count;
+        for range in &stepped.replays {
+            add_replay(&mut self.replays, &range.destination, range.first, range.last);
+        }
         self.after = stepped.next;
         self.held = stepped.held.or(self.held.take());
         let held = self.held.clone();

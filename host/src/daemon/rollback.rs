@@ -107,9 +107,9 @@ impl Daemon {
         // Who goes forward again, to one that was rolled back, leaves nothing bad behind.
         let goes_forward = record.rolled_back.iter().any(|each| each == target.digest());
         let left_behind = [Some(&from.stable), on_trial].into_iter().flatten();
-        for left in left_behind.filter(|left| !goes_forward && left.digest() != target.digest()) {
-            record.keep_out(left.digest());
-        }
+        let left_behind: Vec<&Arc<Revision>> =
+            left_behind.filter(|left| !goes_forward && left.digest() != target.digest()).collect();
+        left_behind.iter().for_each(|left| record.keep_out(left.digest()));
         record.let_in(target.digest());
         record.trial = None;
         record.active = Some(target.digest().to_string());
@@ -124,6 +124,8 @@ impl Daemon {
         let in_force = changing.destinations.settings_in_force(&changing.config, target);
         record.now_with(in_force, changing.config.plugins.revisions_kept);
         self.keep(changing, record).await?;
+        left_behind.iter().for_each(|left| left.set_taken_back(true));
+        target.set_taken_back(false);
         self.choose(changing, chosen, ready);
         tracing::warn!(plugin = %id, from = left.short_digest(), to = target.short_digest(), why, "the plugin was rolled back");
         for destination in &replaced {

@@ -49,8 +49,11 @@ struct Next<'a> {
 impl Daemon {
     /// Looks for new and changed plugin files; those that are good become active, or wait for a grant.
     pub async fn reload_plugins(&self) {
-        let mut changing = self.changing.write().await;
-        let changing = &mut *changing;
+        self.look_at_inbox(&mut *self.changing.write().await).await;
+    }
+
+    /// The same, by whoever changes something already.
+    pub(super) async fn look_at_inbox(&self, changing: &mut Changing) {
         for dropped in changing.plugins.look().await {
             let path = dropped.path.clone();
             if let Err(error) = self.take_in(changing, dropped).await {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use futures_util::future::join_all;
-use sha2::Digest;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,6 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::alerting;
 use super::config_history::ConfigHistory;
+use super::configuring::kept_text;
 use super::destinations::Destinations;
 use super::listeners::Listeners;
 use super::plugins::Plugins;
@@ -215,11 +215,8 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
     let audit = AuditLog::open(&config.data_directory).context("the audit log cannot be opened")?;
     let mut config_history =
         ConfigHistory::open(&config.data_directory).context("the history of the configuration cannot be opened")?;
-    match std::fs::read_to_string(&config.path) {
-        Ok(text) => drop(config_history.note(&text, now(), FILE, "in effect at a start")?),
-        Err(error) => tracing::warn!(%error, "the configuration is not kept for its history"),
-    }
     let handle_key = HandleKey::read_or_make(&config.data_directory)?;
+    let mark_key = handle_key.clone();
     let host = Arc::new(PluginHost::new(plugin_limits(&config), Some(&config.data_directory.join("compiled")))?);
     let guests = Guests::start(config.guests.workers)?;
     let live = Live::new();
@@ -230,6 +227,14 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
     recall_plugins(&mut plugins, &store, &shelf).await?;
     begin_with_inbox(&mut plugins, &store, &shelf, now()).await?;
     plugins.note_active(&shelf_directory);
+    config_history.mark_all(|text| kept_text(text, &plugins, &handle_key))?;
+    match std::fs::read_to_string(&config.path) {
+        Ok(text) => {
+            let kept = kept_text(&text, &plugins, &handle_key);
+            config_history.note(&kept, now(), FILE, "in effect at a start")?;
+        }
+        Err(error) => tracing::warn!(%error, "the configuration is not kept for its history"),
+    }
     let shared = Shared { guests: guests.clone(), now: now.clone(), live: live.clone(), speed: 1 };
     let mut destinations = Destinations::new(shared, host, shelf.clone(), handle_key);
     for record in plugins.records() {
@@ -254,7 +259,7 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
         trend_pulse: tokio::sync::Notify::new(),
         trends: Mutex::default(),
         config_history: Mutex::new(config_history),
-        mark_key: sha2::Sha256::digest(crate::admin::random_hex()).into(),
+        mark_key,
         started_ms: now(),
         now,
         changing: RwLock::new(Changing { config, plugins, destinations }),
@@ -268,7 +273,7 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
     }))
 }
 
-/// Starts all destinations, some of them made ready at a time.
+/// Starts all destinations. Some of them are made ready at a time.
 async fn start_destinations(
     destinations: &mut Destinations,
     plugins: &Plugins,
@@ -276,6 +281,7 @@ async fn start_destinations(
     store: &Arc<dyn EventStore>,
 ) -> anyhow::Result<()> {
     let all: Vec<_> = config.destinations().collect();
+    let mut started = Vec::with_capacity(all.len());
     for some in all.chunks(READY_AT_ONCE) {
         let ready = some.iter().map(|(_, each)| destinations.ready_or_waiting(each, plugins.get(&each.plugin)));
         let ready = join_all(ready).await;
@@ -284,10 +290,10 @@ async fn start_destinations(
             if let Some(trouble) = &active.trouble {
                 tracing::warn!(destination = %destination.id, "{trouble}; its events wait for a plugin that works");
             }
-            destinations.start(store, pipeline, active, config.drain_grace_ms).await?;
+            started.push(((*pipeline).clone(), active));
         }
     }
-    Ok(())
+    Ok(destinations.start(store, started, config.drain_grace_ms).await?)
 }
 
 /// Passes the pulse on to all who wait for one: alerts and samples.

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::Daemon;
+use super::comparison::{SetUp, compare};
 use super::plugins::Chosen;
 use super::rollout::asks;
-use super::{Daemon, comparison};
 
 /// Stored events that are planned for a comparison, at most: 10,000 take some seconds.
 pub const COMPARED_EVENTS_MAX: usize = 10_000;
@@ -30,8 +31,11 @@ impl Daemon {
         let mut comparisons = Vec::new();
         for (old, new, pipeline) in pairs {
             let events = self.store.recent(&pipeline, last.min(COMPARED_EVENTS_MAX)).await?;
-            let now_ms = (self.now)();
-            comparisons.extend(comparison::compare(&self.guests, &old, &new, &events, now_ms).await);
+            // One whose plugin does not work has nothing to be compared with.
+            if let (Some(before), Some(after)) = (SetUp::of(&old), SetUp::of(&new)) {
+                let both = (Some(&before), Some(&after));
+                comparisons.push(compare(&self.guests, &old.destination.id, both, &events, 0).await);
+            }
         }
         Ok(json!({
             "success": true, "plugin": revision.manifest().id, "version": revision.manifest().version,

@@ -23,6 +23,7 @@ use super::story::{moved, shown};
 use super::verdict::{self, Reading};
 use crate::plugin::manifest::Order;
 use crate::plugin::plan::{Judgement, Request, Response, Verdict};
+use crate::plugin::split::Search;
 use crate::queue::{Death, Delivery, Lane, Outcome};
 use crate::send::auth;
 use crate::send::client::{Answer, Outgoing, SendError};
@@ -46,6 +47,8 @@ pub struct Attempts {
     pub guests: Guests,
     /// Bounds the requests in flight, and their rate.
     pub limiter: Arc<Limiter>,
+    /// How long culprits are searched for: briefly while the circuit breaker is not closed.
+    pub search: Search,
     /// The order that deliveries keep.
     pub order: Order,
     /// The lanes of the destination.
@@ -426,10 +429,7 @@ impl Attempts {
     ) -> End {
         let now_ms = (self.now)();
         self.guest.counts.retried(covers.len());
-        let tries = Tries {
-            attempts: work.tries.attempts + 1,
-            first_failure_ms: if work.tries.attempts == 0 { now_ms } else { work.tries.first_failure_ms },
-        };
+        let tries = work.tries.and_one_at(now_ms);
         let limits = &self.active.destination.delivery;
         let due_ms = match retry::next(limits, tries, now_ms, asked_ms, crate::clock::random()) {
             Next::At(due_ms) => due_ms,

@@ -1,8 +1,10 @@
 //! The circuit breaker of one destination: pure, the time comes in.
 //!
 //! Closed, everything goes. Failures in a row, or a high share of failures, open it: nothing goes for
-//! a while, at first as long as the first retry waits at most. Then it is half open: one probe at a time goes; if it works the breaker closes, if not it
-//! opens for twice as long, up to a bound.
+//! a while, at first as long as the first retry waits at most. Then it is half open: one probe at a time
+//! goes; if it works the breaker closes, if not it opens for twice as long, up to a bound. Where it is the
+//! plugin that fails the bound is higher: a probe then costs an event and guest time, and a plugin does
+//! not get well by itself, but with another event, revision or setting.
 
 use crate::config::DeliveryLimits;
 
@@ -12,6 +14,9 @@ const SHARE_ATTEMPTS_MIN: u32 = 20;
 /// How long attempts are counted for the share, in milliseconds: the current window and the one
 /// before it.
 const WINDOW_MS: u64 = 15_000;
+
+/// The longest pause where the plugin fails, in longest pauses of others: 5 minutes by default.
+const PLUGIN_PAUSE_FACTOR: u64 = 10;
 
 /// What may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +38,8 @@ pub struct Breaker {
     opened: u32,
     /// When it is half open: milliseconds since 1970.
     half_open_ms: u64,
+    /// The plugin failed since something worked last.
+    plugin_failed: bool,
     window_began_ms: u64,
     current: Counts,
     before: Counts,
@@ -64,6 +71,13 @@ impl Breaker {
         self.failures_in_a_row
     }
 
+    /// Counts events at which the plugin failed in a way that is the destination's trouble. Answers whether
+    /// the breaker opened by it.
+    pub fn count_plugin_failures(&mut self, failed: u32, limits: &DeliveryLimits, now_ms: u64) -> bool {
+        self.plugin_failed |= failed > 0;
+        self.count(0, failed, limits, now_ms)
+    }
+
     /// Counts what came of attempts. Answers whether the breaker opened or closed by it.
     pub fn count(&mut self, worked: u32, failed: u32, limits: &DeliveryLimits, now_ms: u64) -> bool {
         if worked == 0 && failed == 0 {
@@ -74,6 +88,7 @@ impl Breaker {
         self.current.failed += failed;
         if worked > 0 {
             self.failures_in_a_row = 0;
+            self.plugin_failed = false;
         } else {
             self.failures_in_a_row = self.failures_in_a_row.saturating_add(failed);
         }
@@ -97,7 +112,8 @@ impl Breaker {
     }
 
     fn open(&mut self, limits: &DeliveryLimits, now_ms: u64) {
-        let longest_ms = limits.breaker_open_ms_max.max(limits.backoff_ms_min);
+        let factor = if self.plugin_failed { PLUGIN_PAUSE_FACTOR } else { 1 };
+        let longest_ms = limits.breaker_open_ms_max.saturating_mul(factor).max(limits.backoff_ms_min);
         let pause_ms = limits.backoff_ms_min.saturating_mul(1 << self.opened.min(16)).min(longest_ms);
         self.opened = self.opened.saturating_add(1);
         self.half_open_ms = now_ms.saturating_add(pause_ms);
@@ -161,6 +177,23 @@ mod tests {
             assert_eq!(breaker.allows(now_ms), Allows::Probe);
             breaker.count(0, 1, &five_in_a_row(), now_ms);
         }
+    }
+
+    #[test]
+    fn where_the_plugin_fails_the_pauses_grow_longer() {
+        let mut breaker = Breaker::default();
+        assert!(breaker.count_plugin_failures(5, &five_in_a_row(), 0));
+        let mut now_ms = 0;
+        for pause_ms in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
+            assert_eq!(breaker.allows(now_ms), Allows::NothingBefore(now_ms + pause_ms));
+            now_ms += pause_ms;
+            assert_eq!(breaker.allows(now_ms), Allows::Probe);
+            assert!(!breaker.count_plugin_failures(1, &five_in_a_row(), now_ms));
+        }
+        now_ms += 30_000;
+        assert!(breaker.count(1, 0, &five_in_a_row(), now_ms));
+        breaker.count(0, 5, &five_in_a_row(), now_ms);
+        assert_eq!(breaker.allows(now_ms), Allows::NothingBefore(now_ms + 1_000), "it begins anew");
     }
 
     #[test]

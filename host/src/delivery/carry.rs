@@ -102,7 +102,9 @@ async fn carry_one(attempts: &Attempts, deliveries: &[Delivery], start: Start) -
 /// Carries a stored request out.
 pub async fn carry_stored(attempts: Arc<Attempts>, stored: StoredRequest, deliveries: Vec<Delivery>) -> Carried {
     let origin = Origin::Stored(stored.id);
-    let task = read(&stored.payload);
+    // A request counts its events by place. Should one of them have ended, it cannot go as it is.
+    let is_whole = deliveries.len() == stored.covers.len();
+    let task = if is_whole { read(&stored.payload) } else { read(&Payload::replanned(&stored.payload)) };
     let attempts = match &task {
         Ok(Task::Plan(StoredPlan { revision, .. })) if revision.is_empty() => attempts.planning(),
         Ok(Task::Send(_, revision) | Task::Plan(StoredPlan { revision, .. })) => attempts.with_revision(revision).await,

@@ -8,7 +8,7 @@ use super::active::ActiveGuest;
 use crate::event::Event;
 use crate::plugin::fault::{PluginError, PluginFault};
 use crate::plugin::plan::{Fate, Judgement, Request, Response};
-use crate::plugin::split::Splitter;
+use crate::plugin::split::Search;
 use crate::plugin::workers::Workers;
 use crate::telemetry::span;
 
@@ -33,7 +33,7 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// Whether the plugin failed at each event: then it is the plugin or its settings, not the events,
+    /// Whether the plugin failed at each event that it was tried with: then it is the plugin or its settings, not the events,
     /// and those that come next had better wait.
     pub fn is_hopeless(&self) -> bool {
         self.requests.is_empty() && self.fates.is_empty() && !self.faults.is_empty()
@@ -47,21 +47,10 @@ impl Guests {
     }
 
     /// Plans a batch, halving it where the plugin fails. Safe to cancel.
-    pub async fn plan(&self, guest: &ActiveGuest, now_ms: u64, events: Vec<Event>) -> Planned {
-        let splitter = Splitter::new(events.len(), guest.revision.limits().call_ms_max);
-        self.plan_with(splitter, guest, now_ms, events).await
-    }
-
-    /// The same for a revision on trial, which is not searched for long: another one plans what is left.
-    pub async fn plan_on_trial(&self, guest: &ActiveGuest, now_ms: u64, events: Vec<Event>) -> Planned {
-        let splitter = Splitter::on_trial(events.len(), guest.revision.limits().call_ms_max);
-        self.plan_with(splitter, guest, now_ms, events).await
-    }
-
-    async fn plan_with(&self, splitter: Splitter, guest: &ActiveGuest, now_ms: u64, events: Vec<Event>) -> Planned {
+    pub async fn plan(&self, search: Search, guest: &ActiveGuest, now_ms: u64, events: Vec<Event>) -> Planned {
         let span =
             span::plan(guest.meter.destination(), guest.meter.plugin(), guest.revision.short_digest(), events.len());
-        let planning = self.workers.plan_with(splitter, &guest.revision, &guest.settings, now_ms, events, &guest.meter);
+        let planning = self.workers.plan(search, &guest.revision, &guest.settings, now_ms, events, &guest.meter);
         let split = planning.instrument(span.clone()).await;
         span.record("requests", split.plan.requests.len()).record("faults", split.faults.len());
         let mut planned = Planned { requests: split.plan.requests, fates: split.plan.fates, ..Planned::default() };

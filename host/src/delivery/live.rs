@@ -1,10 +1,14 @@
 //! Steps as they happen, for whoever watches. Nobody watching costs one atomic load a step.
+//!
+//! There are two ways to watch: all steps, for programs, and [`picked`](super::picked) events with what
+//! becomes of them, for people.
 
 use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
-use crate::event::Event;
+use super::picked::{Looking, Pickers, Wanted};
+use crate::event::MessageId;
 
 /// Steps kept for a watcher that reads slowly; beyond, the oldest are dropped and it is told how many.
 const STEPS_MAX: usize = 4_096;
@@ -28,39 +32,54 @@ pub struct Step {
     pub took_ms: u32,
     /// More, in one line.
     pub detail: String,
-    /// The event itself, where it has just been accepted: shared, not copied.
-    #[serde(skip)]
-    pub event: Option<Event>,
 }
 
 /// Where steps are told, and watched.
 #[derive(Clone)]
 pub struct Live {
     sender: broadcast::Sender<Arc<Step>>,
+    pickers: Arc<Pickers>,
 }
 
 impl Live {
     /// With nobody watching.
     pub fn new() -> Live {
-        Live { sender: broadcast::channel(STEPS_MAX).0 }
+        Live { sender: broadcast::channel(STEPS_MAX).0, pickers: Arc::default() }
     }
 
-    /// Tells a step, which is made only when somebody watches.
-    pub fn tell(&self, step: impl FnOnce() -> Step) {
-        if self.sender.receiver_count() > 0 {
-            // An error means that the last watcher has just left.
-            let _ = self.sender.send(Arc::new(step()));
+    /// Tells a step of some events. It is made only when all steps are watched, or one of these events is
+    /// followed.
+    pub fn tell<'a>(&self, events: impl IntoIterator<Item = &'a MessageId>, step: impl FnOnce() -> Step) {
+        let is_followed = self.pickers.are_any() && self.pickers.follow_any(events);
+        if !is_followed && !self.is_watched() {
+            return;
         }
+        let step = Arc::new(step());
+        if is_followed {
+            self.pickers.outcome(&step);
+        }
+        // An error means that the last watcher has just left.
+        let _ = self.sender.send(step);
     }
 
-    /// Whether anybody watches.
+    /// Whether anybody watches all steps.
     pub fn is_watched(&self) -> bool {
         self.sender.receiver_count() > 0
     }
 
-    /// Watches from now on.
+    /// Watches all steps from now on.
     pub fn watch(&self) -> broadcast::Receiver<Arc<Step>> {
         self.sender.subscribe()
+    }
+
+    /// Those who look at picked events.
+    pub fn pickers(&self) -> &Pickers {
+        &self.pickers
+    }
+
+    /// Looks at such events from now on, until it is dropped.
+    pub fn look(&self, wanted: Wanted) -> Looking {
+        Pickers::look(&self.pickers, wanted)
     }
 }
 

@@ -25,6 +25,7 @@ pub mod limiter;
 pub mod live;
 mod no_token;
 pub mod payload;
+pub mod picked;
 pub mod quotas;
 mod replan;
 pub mod replayed;

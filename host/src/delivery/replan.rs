@@ -3,8 +3,9 @@
 
 use super::attempt::{Attempts, Work, positions};
 use super::end::{End, NewStored};
-use super::payload::Payload;
-use super::retry::Tries;
+use super::lanes;
+use super::payload::{Payload, StoredPlan};
+use super::retry::{self, Next, Tries};
 use super::runtime::filtered_note;
 use crate::event::Event;
 use crate::plugin::fault::PluginFault;
@@ -38,7 +39,8 @@ impl Attempts {
         if covers.is_empty() {
             return (Vec::new(), end);
         }
-        let planned = self.guests.plan(&self.guest, (self.now)(), events).await;
+        let planned = self.guests.plan(self.search, &self.guest, (self.now)(), events).await;
+        let hopeless = if planned.is_hopeless() { planned.faults.len() as u32 } else { 0 };
         let mut spoken_of = vec![false; covers.len()];
         for (position, fate) in planned.fates {
             spoken_of[position as usize] = true;
@@ -46,8 +48,9 @@ impl Attempts {
         }
         for (position, fault) in planned.faults {
             spoken_of[position as usize] = true;
-            end.join(self.fault(deliveries, covers[position as usize], &fault));
+            end.join(self.fault(deliveries, covers[position as usize], &fault, key, tries));
         }
+        end.failed = end.failed.max(hopeless);
         let mut works = Vec::new();
         for mut request in planned.requests {
             if key.is_some_and(|key| request.key != key) {
@@ -126,13 +129,52 @@ impl Attempts {
         }
     }
 
-    /// The end of an event at which the plugin failed.
-    pub fn fault(&self, deliveries: &[Delivery], at: usize, fault: &PluginFault) -> End {
+    /// The end of an event at which the plugin failed; one that was not tried alone is planned again later.
+    /// `key` and `tries` are those of the request that was planned again, if it was one.
+    pub fn fault(
+        &self,
+        deliveries: &[Delivery],
+        at: usize,
+        fault: &PluginFault,
+        key: Option<&str>,
+        tries: Tries,
+    ) -> End {
+        if let PluginFault::NotTried(_) = fault {
+            return self.not_tried(deliveries, at, fault, key, tries);
+        }
         tracing::warn!(destination = %self.active.destination.id, plugin = %self.active.destination.plugin,
             message_id = %deliveries[at].event.message_id, %fault, "the plugin failed at an event");
         self.count_fault(fault);
         let end = self.planned_dead(deliveries, at, "plugin_fault", fault.to_string());
         End { failed: u32::from(fault.is_exhaustion()), ..end }
+    }
+
+    fn not_tried(
+        &self,
+        deliveries: &[Delivery],
+        at: usize,
+        fault: &PluginFault,
+        key: Option<&str>,
+        tries: Tries,
+    ) -> End {
+        self.count_fault(fault);
+        let now_ms = (self.now)();
+        let tries = tries.and_one_at(now_ms);
+        let limits = &self.active.destination.delivery;
+        let Next::At(due_ms) = retry::next(limits, tries, now_ms, None, crate::clock::random()) else {
+            return self.planned_dead(deliveries, at, "plugin_fault", fault.to_string());
+        };
+        self.tell_plain(deliveries, at, "deferred", &fault.to_string());
+        let note = self.plain_note("deferred", fault.to_string());
+        let revision = if key.is_some() { self.revision() } else { String::new() };
+        let payload = Payload::Plan(StoredPlan { key: key.map(str::to_string), tries, revision });
+        let lanes = lanes::of(self.order, None, [at], deliveries);
+        End {
+            stored: vec![NewStored { payload, due_ms, covers: vec![at], lanes }],
+            notes: vec![(vec![at], note)],
+            failed: 1,
+            ..End::default()
+        }
     }
 
     fn planned_dead(&self, deliveries: &[Delivery], at: usize, why: &str, detail: String) -> End {

@@ -11,6 +11,14 @@ pub struct Tries {
     pub first_failure_ms: u64,
 }
 
+impl Tries {
+    /// With another attempt, that failed now.
+    pub fn and_one_at(self, now_ms: u64) -> Tries {
+        let first_failure_ms = if self.attempts == 0 { now_ms } else { self.first_failure_ms };
+        Tries { attempts: self.attempts.saturating_add(1), first_failure_ms }
+    }
+}
+
 /// What follows a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Next {

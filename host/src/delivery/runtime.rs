@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{self, JoinError, JoinSet};
 
 use super::active::Active;
 use super::attempt::{Attempts, Health, Pause, Work};
@@ -21,11 +21,13 @@ use super::lanes::{self, Group, Lanes};
 use super::limiter::Limiter;
 use super::live::{Live, Step};
 use super::quotas::Quotas;
+use super::retry::Tries;
 use super::trial;
 use crate::clock::Clock;
 use crate::config::DeliveryLimits;
 use crate::event::Event;
 use crate::plugin::manifest::Order;
+use crate::plugin::split::Search;
 use crate::queue::{Delivery, Feed, Note, Outcome, Settler, StoreError};
 use crate::transformation::Routing;
 
@@ -42,6 +44,8 @@ pub struct RuntimeStatus {
     pub state: String,
     /// Why, when it does not work.
     pub why: String,
+    /// When it came into this state, or was started in it: milliseconds since 1970.
+    pub since_ms: u64,
     /// `closed`, `open`, `half-open`: whether the circuit breaker lets requests through.
     pub breaker: &'static str,
     /// Groups of requests in flight.
@@ -80,7 +84,8 @@ pub struct Runtime {
     tasks: JoinSet<TaskEnd>,
     lanes: Arc<Mutex<Lanes>>,
     quotas: Arc<Mutex<Quotas>>,
-    planning: bool,
+    /// The task that plans, if one does.
+    planning: Option<task::Id>,
     breaker: Breaker,
     not_before_ms: u64,
     pause: Option<Pause>,
@@ -132,7 +137,7 @@ impl Runtime {
             limiter: Arc::new(Limiter::new(&limits)),
             limits,
             tasks: JoinSet::new(),
-            planning: false,
+            planning: None,
             breaker: Breaker::default(),
             not_before_ms: 0,
             pause: None,
@@ -189,7 +194,7 @@ impl Runtime {
         }
     }
 
-    /// Requests that an erasing removed leave their lanes: nothing that comes has to wait for them.
+    /// Requests whose events were all erased, or expired, leave their lanes: nothing that comes has to wait for them.
     fn take_up_erased(&mut self) {
         let erased = self.feed.erased();
         if !erased.is_empty() {
@@ -234,7 +239,7 @@ impl Runtime {
         };
         let gate_ms = gate_ms.max(self.not_before_ms);
         let due_ms = self.feed.next_due_ms().filter(|_| room).map(|due_ms| due_ms.max(gate_ms));
-        let new_ms = (self.feed.has_next() && room && !self.planning && gate_ms > now_ms).then_some(gate_ms);
+        let new_ms = (self.feed.has_next() && room && self.planning.is_none() && gate_ms > now_ms).then_some(gate_ms);
         match (due_ms, new_ms) {
             (Some(due_ms), Some(new_ms)) => Some(due_ms.min(new_ms)),
             (due_ms, new_ms) => due_ms.or(new_ms),
@@ -287,7 +292,7 @@ impl Runtime {
             Some(Allows::Probe) => self.pause.is_none() && self.tasks.is_empty() && self.feed.next_due_ms().is_none(),
             Some(Allows::NothingBefore(_)) | None => false,
         };
-        let wants = !self.planning
+        let wants = self.planning.is_none()
             && allowed
             && self.feed.stored_requests() < self.limits.stored_requests_max
             && now_ms >= self.not_before_ms;
@@ -324,14 +329,14 @@ impl Runtime {
         if parts.is_empty() {
             return Ok(Taken::All);
         }
-        self.planning = true;
-        self.tasks.spawn(async move {
+        let task = self.tasks.spawn(async move {
             let mut planned = Vec::with_capacity(parts.len());
             for (own, before, deliveries, events) in parts {
                 planned.extend(trial::plan(own, before, deliveries, events).await);
             }
             TaskEnd::Planned(planned)
         });
+        self.planning = Some(task.id());
         Ok(Taken::All)
     }
 
@@ -355,7 +360,8 @@ impl Runtime {
                 }
                 Routing::Filtered(rule) => {
                     let at = filtered.len();
-                    self.shared.live.tell(|| filtered_step(attempts, &delivery, &rule));
+                    let told = [&delivery.event.message_id];
+                    self.shared.live.tell(told, || filtered_step(attempts, &delivery, &rule));
                     end.notes.push((vec![at], filtered_note((self.shared.now)(), &rule)));
                     end.parts.push((at, Outcome::Filtered { reason: rule.into_owned() }));
                     filtered.push(delivery);
@@ -384,6 +390,7 @@ impl Runtime {
             active,
             guest,
             guests: self.shared.guests.clone(),
+            search: if self.breaker.is_open() { Search::Short } else { Search::Full },
             limiter: self.limiter.clone(),
             lanes: self.lanes.clone(),
             quotas: self.quotas.clone(),
@@ -403,11 +410,13 @@ impl Runtime {
         match task {
             // The deliveries of that task are handed out again at the next start.
             Err(error) => {
-                tracing::error!(destination = %self.active.borrow().destination.id, %error, "a delivery task failed");
+                tracing::error!(destination = %self.active.borrow().destination.id, %error,
+                    "a delivery task failed: its events are planned again at the next start");
+                self.planning = self.planning.filter(|planning| *planning != error.id());
                 Ok(())
             }
             Ok(TaskEnd::Planned(planned)) => {
-                self.planning = false;
+                self.planning = None;
                 for (attempts, deliveries, planned) in planned {
                     self.launch(attempts, deliveries, planned).await?;
                 }
@@ -439,7 +448,8 @@ impl Runtime {
         deliveries: Vec<Delivery>,
         planned: Planned,
     ) -> Result<(), StoreError> {
-        self.shared.live.tell(|| planned_step(&attempts, &deliveries, &planned));
+        let told = deliveries.iter().map(|delivery| &delivery.event.message_id);
+        self.shared.live.tell(told, || planned_step(&attempts, &deliveries, &planned));
         let hopeless = planned.is_hopeless();
         let mut ended = Vec::new();
         let mut end = End::default();
@@ -448,7 +458,11 @@ impl Runtime {
             ended.push(deliveries[position as usize].clone());
         }
         for (position, fault) in planned.faults {
-            end.join(shifted(attempts.fault(&deliveries, position as usize, &fault), position as usize, ended.len()));
+            end.join(shifted(
+                attempts.fault(&deliveries, position as usize, &fault, None, Tries::default()),
+                position as usize,
+                ended.len(),
+            ));
             ended.push(deliveries[position as usize].clone());
         }
         if hopeless {
@@ -500,7 +514,19 @@ impl Runtime {
         if health.worked > 0 && self.pause.take().is_some() {
             tracing::info!(destination = %self.active.borrow().destination.id, "goes on: the vendor accepts requests again");
         }
-        if self.breaker.count(health.worked, health.failed, &self.limits, now_ms) {
+        let is_other = self.breaker.count(health.worked, health.failed, &self.limits, now_ms);
+        self.tell_breaker(is_other);
+        if let Some(until_ms) = health.slow_until_ms {
+            self.not_before_ms = self.not_before_ms.max(until_ms);
+        }
+        if let Some(pause) = health.pause {
+            self.begin_pause(pause);
+        }
+    }
+
+    /// Tells of the circuit breaker, when it opened or closed.
+    fn tell_breaker(&mut self, is_other: bool) {
+        if is_other {
             let destination = self.active.borrow().destination.id.clone();
             if self.breaker.is_open() {
                 tracing::warn!(%destination, failures = self.breaker.failures_in_a_row(),
@@ -511,25 +537,24 @@ impl Runtime {
                 self.limiter.begin_slowly();
             }
         }
-        if let Some(until_ms) = health.slow_until_ms {
-            self.not_before_ms = self.not_before_ms.max(until_ms);
-        }
-        if let Some(pause) = health.pause {
-            if self.pause.is_none() {
-                let destination = self.active.borrow().destination.id.clone();
-                match &pause {
-                    Pause::UntilOneWorks(why) => tracing::warn!(%destination, %why,
-                        "paused: stored requests are tried as they fall due, and the first that works resumes it"),
-                    Pause::Plugin(why) => tracing::warn!(%destination, %why,
-                        "paused by its plugin until it is resumed: `switchyard resume {destination}`"),
-                }
+    }
+
+    fn begin_pause(&mut self, pause: Pause) {
+        if self.pause.is_none() {
+            let destination = self.active.borrow().destination.id.clone();
+            match &pause {
+                Pause::UntilOneWorks(why) => tracing::warn!(%destination, %why,
+                    "paused: stored requests are tried as they fall due, and the first that works resumes it"),
+                Pause::Plugin(why) => tracing::warn!(%destination, %why,
+                    "paused by its plugin until it is resumed: `switchyard resume {destination}`"),
             }
-            self.pause = Some(pause);
         }
+        self.pause = Some(pause);
     }
 
     async fn settle(&mut self, origin: Origin, deliveries: &[Delivery], end: End) -> Result<(), StoreError> {
-        self.take_health(Health { failed: end.failed, ..Health::default() });
+        let opened = self.breaker.count_plugin_failures(end.failed, &self.limits, (self.shared.now)());
+        self.tell_breaker(opened);
         let feed = &mut self.feed;
         let settlement = end::settlement(origin, deliveries, end, || feed.new_request_id());
         self.lock_lanes().follow(&settlement);
@@ -551,8 +576,10 @@ impl Runtime {
             ("working", String::new())
         };
         let mut status = self.status.lock().expect("nobody panics while holding the status");
-        status.state.clear();
-        status.state.push_str(state);
+        if status.state != state {
+            status.since_ms = now_ms;
+            status.state = state.to_string();
+        }
         status.why = why;
         status.breaker = match self.breaker.allows(now_ms) {
             Allows::All => "closed",
@@ -607,7 +634,6 @@ fn filtered_step(attempts: &Attempts, delivery: &Delivery, rule: &str) -> Step {
         destination: attempts.active.destination.id.0.clone(),
         message_ids: vec![delivery.event.message_id.to_string()],
         step: "filtered",
-        event: None,
         request: String::new(),
         status: 0,
         took_ms: 0,
@@ -621,7 +647,6 @@ fn planned_step(attempts: &Attempts, deliveries: &[Delivery], planned: &Planned)
         destination: attempts.active.destination.id.0.clone(),
         message_ids: deliveries.iter().map(|delivery| delivery.event.message_id.to_string()).collect(),
         step: "planned",
-        event: None,
         request: String::new(),
         status: 0,
         took_ms: 0,

@@ -68,12 +68,12 @@ impl Attempts {
         answer: Option<&Answer>,
         detail: String,
     ) {
-        self.live.tell(|| Step {
+        let told = covers.iter().map(|at| &deliveries[*at].event.message_id);
+        self.live.tell(told, || Step {
             at_ms: (self.now)(),
             destination: self.active.destination.id.0.clone(),
             message_ids: covers.iter().map(|at| deliveries[*at].event.message_id.to_string()).collect(),
             step,
-            event: None,
             request: self.request_line(&work.request),
             status: answer.map_or(0, |answer| answer.status),
             took_ms: answer.map_or(0, |answer| answer.took_ms),
@@ -82,12 +82,11 @@ impl Attempts {
     }
 
     pub(super) fn tell_plain(&self, deliveries: &[Delivery], at: usize, step: &'static str, detail: &str) {
-        self.live.tell(|| Step {
+        self.live.tell([&deliveries[at].event.message_id], || Step {
             at_ms: (self.now)(),
             destination: self.active.destination.id.0.clone(),
             message_ids: vec![deliveries[at].event.message_id.to_string()],
             step,
-            event: None,
             request: String::new(),
             status: 0,
             took_ms: 0,

@@ -15,6 +15,7 @@ use crate::event::index::View;
 use crate::plugin::fault::PluginFault;
 use crate::plugin::manifest::Order;
 use crate::plugin::plan::{Fate, Request};
+use crate::plugin::split::Search;
 use crate::queue::{Delivery, Lane};
 
 /// Parts into which users are divided: shares of a hundredth of a percent can be told apart.
@@ -82,16 +83,14 @@ pub async fn plan(
     events: Vec<Event>,
 ) -> Vec<(Arc<Attempts>, Vec<Delivery>, Planned)> {
     let (guests, now_ms) = (&attempts.guests, (attempts.now)());
-    let planned = match before {
-        Some(_) => guests.plan_on_trial(&attempts.guest, now_ms, events.clone()).await,
-        None => guests.plan(&attempts.guest, now_ms, events.clone()).await,
-    };
+    let search = if before.is_some() { Search::Short } else { attempts.search };
+    let planned = guests.plan(search, &attempts.guest, now_ms, events.clone()).await;
     attempts.guest.counts.planned(deliveries.len());
     let failed = failed(&planned);
     let Some(before) = before.filter(|_| !failed.is_empty()) else { return vec![(attempts, deliveries, planned)] };
     let again: Vec<Delivery> = failed.iter().map(|at| deliveries[*at as usize].clone()).collect();
     let their_events = failed.iter().map(|at| events[*at as usize].clone()).collect();
-    let replanned = before.guests.plan(&before.guest, (before.now)(), their_events).await;
+    let replanned = before.guests.plan(before.search, &before.guest, (before.now)(), their_events).await;
     count_what_only_the_new_fails_at(&attempts, &planned, &failed, &replanned);
     before.guest.counts.planned(again.len());
     let (deliveries, planned) = without(deliveries, planned, &failed);

@@ -234,9 +234,9 @@ impl Gate {
     /// Counts what came of a request.
     pub(super) fn count(&self, pipeline: &PipelineId, accepted: usize, repaired: usize, rejected: Vec<Rejected>) {
         let mut counters = self.counters.lock().expect("nobody panics while holding the counters");
-        let own = match counters.get_mut(&pipeline.0) {
+        let own = match counters.get_mut(pipeline.as_str()) {
             Some(own) => own,
-            None => counters.entry(pipeline.0.clone()).or_default(),
+            None => counters.entry(pipeline.to_string()).or_default(),
         };
         own.accepted += accepted as u64;
         own.repaired += repaired as u64;
@@ -259,7 +259,7 @@ impl Gate {
     /// Counts a request that was refused because of its key's limits.
     pub(super) fn count_rate_limited(&self, pipeline: &PipelineId) {
         let mut counters = self.counters.lock().expect("nobody panics while holding the counters");
-        counters.entry(pipeline.0.clone()).or_default().rate_limited += 1;
+        counters.entry(pipeline.to_string()).or_default().rate_limited += 1;
     }
 
     /// Counts violations of tracking plans: entry and text.
@@ -268,7 +268,7 @@ impl Gate {
             return;
         }
         let mut counters = self.counters.lock().expect("nobody panics while holding the counters");
-        let own = &mut counters.entry(pipeline.0.clone()).or_default().violations;
+        let own = &mut counters.entry(pipeline.to_string()).or_default().violations;
         for (title, text) in violations {
             let texts = own.entry(title).or_default();
             let text = if texts.len() < VIOLATION_TEXTS_MAX || texts.contains_key(&text) { text } else { OTHER.into() };
@@ -283,7 +283,7 @@ impl Gate {
         }
         let mut counters = self.counters.lock().expect("nobody panics while holding the counters");
         for (pipeline, _) in duplicates {
-            counters.entry(pipeline.0.clone()).or_default().duplicates += 1;
+            counters.entry(pipeline.to_string()).or_default().duplicates += 1;
         }
     }
 

@@ -209,6 +209,8 @@ async fn take_checked(
     let mut checked = check(gate, &bytes, form, &ip)?;
     let sources = sources(gate, keys, of_head, &checked)?;
     sources.pay(&checked, bytes.len(), (gate.now)());
+    // The events have memory of their own.
+    drop(bytes);
     let applied = validate::rules::apply(&mut checked, |at| sources.rules(at));
     let refused_single = (form != Form::Batch).then(|| checked.rejected.first().cloned()).flatten();
     let settled = settle(gate, checked, applied, sources).await?;

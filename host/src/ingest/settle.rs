@@ -54,7 +54,7 @@ impl Sources {
         match self {
             Sources::All(source) => source.pipeline.clone(),
             Sources::Each(each) => {
-                each.iter().flatten().next().map_or(PipelineId(String::new()), |source| source.pipeline.clone())
+                each.iter().flatten().next().map_or(PipelineId::from(""), |source| source.pipeline.clone())
             }
         }
     }
@@ -86,7 +86,10 @@ pub(super) async fn settle(
         match sources.of(applied.kept[at]) {
             Some(source) => match source.storage_policy.stored(&event) {
                 Ok(event) => {
-                    *by_pipeline.entry(source.pipeline.clone()).or_default() += 1;
+                    match by_pipeline.get_mut(&source.pipeline) {
+                        Some(count) => *count += 1,
+                        None => drop(by_pipeline.insert(source.pipeline.clone(), 1)),
+                    }
                     events.push(NewEvent { pipeline: source.pipeline.clone(), event });
                 }
                 Err(Exhausted) => rejected.push(Rejection {
@@ -109,6 +112,7 @@ pub(super) async fn settle(
         true => events.iter().map(|new| (new.pipeline.clone(), new.event.clone())).collect(),
         false => Vec::new(),
     };
+    let picked = gate.live.pickers().pick(&events);
     let appended = if accepted > 0 { gate.store.append(events).await? } else { Appended::default() };
     for (pipeline, _) in &appended.duplicates {
         if let Some(count) = by_pipeline.get_mut(pipeline) {
@@ -118,6 +122,7 @@ pub(super) async fn settle(
     count(gate, &by_pipeline, &first, repaired, &rejected);
     gate.count_duplicates(&appended.duplicates);
     gate.count_violations(&first, applied.violations);
+    picked.tell();
     tell(gate, told, &appended.duplicates, &first, &rejected);
     Ok(Settled { accepted, duplicates: appended.duplicates.len(), rejected })
 }
@@ -139,7 +144,7 @@ fn count(
         .iter()
         .map(|item| Rejected {
             at_ms: (gate.now)(),
-            pipeline: first.0.clone(),
+            pipeline: first.to_string(),
             message_id: item.message_id.clone(),
             code: item.code,
             message: item.message.clone(),
@@ -157,25 +162,21 @@ fn tell(
 ) {
     let step = |pipeline: &PipelineId, step, message_id: String, detail: String| Step {
         at_ms: (gate.now)(),
-        destination: pipeline.0.clone(),
+        destination: pipeline.to_string(),
         message_ids: vec![message_id],
         step,
         request: String::new(),
         status: 0,
         took_ms: 0,
         detail,
-        event: None,
     };
     let is_duplicate = |event: &Event| duplicates.iter().any(|(_, message_id)| *message_id == event.message_id);
     for (pipeline, event) in accepted {
         let what = if is_duplicate(&event) { "duplicate" } else { "accepted" };
-        gate.live.tell(|| {
-            let told = step(&pipeline, what, event.message_id.to_string(), event.title());
-            Step { event: Some(event), ..told }
-        });
+        gate.live.tell([], || step(&pipeline, what, event.message_id.to_string(), event.title()));
     }
     for item in rejections {
-        gate.live.tell(|| {
+        gate.live.tell([], || {
             let detail = format!("{}: {}", item.code, item.message);
             step(first, "rejected", item.message_id.clone().unwrap_or_default(), detail)
         });

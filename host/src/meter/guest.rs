@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::time::{ClockId, clock_gettime};
-
+use crate::clock::thread_time;
 use crate::queue::DestinationId;
 
 /// Which function of a plugin is called.
@@ -143,9 +142,10 @@ impl GuestMeter {
 
     /// Runs a call on this thread and counts it with its processor time.
     pub fn timed<T>(&self, call: Call, work: impl FnOnce() -> T) -> T {
-        let before_ns = thread_cpu_ns();
+        let before = thread_time();
         let result = work();
-        self.cpu_ns.fetch_add(thread_cpu_ns().saturating_sub(before_ns), Ordering::Relaxed);
+        let used = thread_time().saturating_sub(before);
+        self.cpu_ns.fetch_add(used.as_nanos() as u64, Ordering::Relaxed);
         let calls = match call {
             Call::Plan => &self.plan_calls,
             Call::Judge => &self.judge_calls,
@@ -204,11 +204,6 @@ impl Drop for LiveInstance {
     fn drop(&mut self) {
         self.0.instances_live.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-fn thread_cpu_ns() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ pub fn bench(host: &PluginHost, arguments: &BenchArguments, out: &mut dyn Write)
 /// that each sees the same machine. Says when each round is done.
 pub fn figures(host: &PluginHost, arguments: &BenchArguments, done: &mut dyn FnMut()) -> anyhow::Result<Value> {
     anyhow::ensure!(arguments.batch > 0 && arguments.seconds > 0.0, "batch and seconds must be more than 0");
-    let guest = Guest::load(host, &arguments.plugin, &arguments.settings)?;
+    let guest = Guest::load_files(host, &arguments.plugin, &arguments.settings)?;
     let (events, lines) = read_events(&arguments.events, arguments.now_ms)?;
     let batch: Vec<_> = (0..arguments.batch).map(|number| repeated(&events, number)).collect();
     let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).cycle().take(arguments.batch).collect();

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter};
 
+use super::deadline::Deadline;
 use super::fault::PluginError;
 use super::limits::Limits;
 use super::log::Log;
 use crate::meter::GuestMeter;
 
 /// Time between two epochs.
-const TICK_MS: u64 = 10;
+pub(super) const TICK_MS: u64 = 10;
 
 /// Ticks without a live instance after which the clock sleeps. Waking it costs a system call, which
 /// a daemon with steady work shall not pay for every batch.
@@ -105,9 +106,9 @@ impl Sandbox {
         Live { shared: self.shared.clone(), is_resting: false, resting_max }
     }
 
-    /// A call's deadline in epochs: the time, and one tick because the first may come at once.
+    /// After so many epochs a call's deadline is looked at.
     pub fn deadline_ticks(&self) -> u64 {
-        self.limits.call_ms_max.div_ceil(TICK_MS).saturating_add(1)
+        ticks(Duration::from_millis(self.limits.call_ms_max))
     }
 }
 
@@ -135,6 +136,11 @@ impl State {
             wake.notify_one();
         }
     }
+}
+
+/// So much time in epochs, and one because the first may come at once.
+pub(super) fn ticks(time: Duration) -> u64 {
+    (time.as_millis() as u64).div_ceil(TICK_MS).saturating_add(1)
 }
 
 /// A live instance's place in the count.
@@ -246,6 +252,8 @@ pub struct Bounds {
     pub memory_refused: bool,
     /// What the guest says to its author.
     pub log: Log,
+    /// When the call that runs ends.
+    pub deadline: Deadline,
     meter: Option<Arc<GuestMeter>>,
 }
 
@@ -257,6 +265,7 @@ impl Bounds {
             table_elements_max: limits.table_elements_max,
             memory_refused: false,
             log: Log::default(),
+            deadline: Deadline::new(limits.call_ms_max),
             meter,
         }
     }

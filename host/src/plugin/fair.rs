@@ -9,8 +9,9 @@
 //!   on threads that nobody else needs, and it rests after each deadline, the longer the more of them
 //!   came in a row.
 //! - What one destination queues is taken in the order in which it came.
+//! - No step looks at all destinations: they stand in the order in which they come next.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::queue::DestinationId;
@@ -24,8 +25,8 @@ const CLEAN_CALLS: u32 = 16;
 /// takes seven deadlines, seldom in a row.
 const REST_FACTOR_MAX: u32 = 32;
 
-/// Destinations without a call that are remembered. More than a daemon has; beyond it they are
-/// forgotten, with what they used.
+/// Destinations that are remembered, or twice those that want time, if that is more. Beyond it those
+/// without a call are forgotten, with what they used.
 const REMEMBERED_MAX: usize = 1_024;
 
 /// How a call ended.
@@ -38,7 +39,7 @@ pub enum Conduct {
 }
 
 /// The threads that a call may run on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
     /// Those of the destinations that are trusted.
     Main,
@@ -50,9 +51,16 @@ pub enum Side {
 #[derive(Debug)]
 pub struct Fair<J> {
     shares: BTreeMap<DestinationId, Share<J>>,
+    /// Those that wait, in the order in which they come next.
+    next: BTreeSet<(Place, DestinationId)>,
+    /// Those that want time, by what they used.
+    active: BTreeSet<(Duration, DestinationId)>,
     /// The guest time that everyone who wants some has had.
     floor: Duration,
 }
+
+/// On which side a share is next, whether it has a call already, and what it used.
+type Place = (Side, bool, Duration);
 
 #[derive(Debug)]
 struct Share<J> {
@@ -64,6 +72,10 @@ struct Share<J> {
     /// Clean calls until it is trusted.
     distrust: u32,
     rests_until: Option<Instant>,
+    /// Where it stands among those that wait.
+    next_at: Option<Place>,
+    /// Where it stands among those that want time.
+    active_at: Option<Duration>,
 }
 
 /// A job that was taken; it is given back when the call has ended.
@@ -86,14 +98,14 @@ pub enum Next<J> {
 
 impl<J> Default for Fair<J> {
     fn default() -> Fair<J> {
-        Fair { shares: BTreeMap::new(), floor: Duration::ZERO }
+        Fair { shares: BTreeMap::new(), next: BTreeSet::new(), active: BTreeSet::new(), floor: Duration::ZERO }
     }
 }
 
 impl<J> Fair<J> {
     /// Queues a job of a destination. Answers on which threads it will run.
     pub fn push(&mut self, destination: &DestinationId, job: J) -> Side {
-        if self.shares.len() >= REMEMBERED_MAX {
+        if self.shares.len() >= REMEMBERED_MAX.max(2 * self.active.len()) {
             self.shares.retain(|_, share| share.is_active());
         }
         let floor = self.floor;
@@ -102,20 +114,28 @@ impl<J> Fair<J> {
             share.used = share.used.max(floor);
         }
         share.waiting.push_back(job);
-        share.side()
+        let side = share.side();
+        self.place(destination);
+        side
     }
 
     /// Takes the next job for a thread of this side.
     pub fn take(&mut self, side: Side, now: Instant) -> Next<J> {
-        let own = |share: &Share<J>| !share.waiting.is_empty() && share.side() == side;
-        let may = self.shares.iter_mut().filter(|(_, share)| own(share) && !share.rests(now));
-        let Some((destination, share)) = may.min_by_key(|(_, share)| (share.running > 0, share.used)) else {
-            let rested = self.shares.values().filter(|share| own(share));
-            return rested.filter_map(|share| share.rests_until).min().map_or(Next::Nothing, Next::At);
+        let first = (side, false, Duration::ZERO);
+        let from = (first, DestinationId(String::new()));
+        let own = || self.next.range(&from..).map(|(place, id)| (place, id)).take_while(|(place, _)| place.0 == side);
+        let rest = |id: &DestinationId| {
+            self.shares.get(id).filter(|share| share.rests(now)).and_then(|share| share.rests_until)
         };
+        let Some((_, destination)) = own().find(|(_, id)| rest(id).is_none()) else {
+            return own().filter_map(|(_, id)| rest(id)).min().map_or(Next::Nothing, Next::At);
+        };
+        let destination = destination.clone();
+        let share = self.shares.get_mut(&destination).expect("what waits is not forgotten");
         let job = share.waiting.pop_front().expect("it waits");
         share.running += 1;
-        Next::Job(Ticket { destination: destination.clone() }, job)
+        self.place(&destination);
+        Next::Job(Ticket { destination }, job)
     }
 
     /// A call has ended. Answers whether what the destination has waiting changed sides by it.
@@ -136,7 +156,11 @@ impl<J> Fair<J> {
             }
         }
         let changed = share.side() != before;
-        self.raise_floor();
+        self.place(&ticket.destination);
+        if let Some((least, _)) = self.active.first() {
+            // Where the least served of those is that want time.
+            self.floor = self.floor.max(*least);
+        }
         changed
     }
 
@@ -148,16 +172,28 @@ impl<J> Fair<J> {
     /// Forgets all that waits.
     pub fn clear(&mut self) {
         self.shares.values_mut().for_each(|share| share.waiting.clear());
+        let all: Vec<DestinationId> = self.shares.keys().cloned().collect();
+        all.iter().for_each(|destination| self.place(destination));
     }
 
-    /// The floor is where the least served of those is that want time; a share below it is as good as new.
-    fn raise_floor(&mut self) {
-        let active = self.shares.values().filter(|share| share.is_active()).map(|share| share.used);
-        if let Some(least) = active.min() {
-            self.floor = self.floor.max(least);
+    /// Puts a share where it belongs now; one that is as good as new is forgotten.
+    fn place(&mut self, destination: &DestinationId) {
+        let Some(share) = self.shares.get_mut(destination) else { return };
+        let next_at = (!share.waiting.is_empty()).then_some((share.side(), share.running > 0, share.used));
+        if share.next_at != next_at {
+            let before = std::mem::replace(&mut share.next_at, next_at);
+            before.map(|place| self.next.remove(&(place, destination.clone())));
+            next_at.map(|place| self.next.insert((place, destination.clone())));
         }
-        let floor = self.floor;
-        self.shares.retain(|_, share| share.is_active() || share.side() == Side::Aside || share.used > floor);
+        let active_at = share.is_active().then_some(share.used);
+        if share.active_at != active_at {
+            let before = std::mem::replace(&mut share.active_at, active_at);
+            before.map(|used| self.active.remove(&(used, destination.clone())));
+            active_at.map(|used| self.active.insert((used, destination.clone())));
+        }
+        if !share.is_active() && share.side() == Side::Main && share.used <= self.floor {
+            self.shares.remove(destination);
+        }
     }
 }
 
@@ -170,6 +206,8 @@ impl<J> Share<J> {
             deadlines_in_a_row: 0,
             distrust: 0,
             rests_until: None,
+            next_at: None,
+            active_at: None,
         }
     }
 

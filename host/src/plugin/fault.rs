@@ -107,8 +107,9 @@ pub enum PluginFault {
     /// It answered that it cannot plan the batch.
     #[error("the plugin cannot plan the batch: {0}")]
     PlanRefused(String),
-    /// The splitting of a failing batch took as long as it may; this event was not tried alone.
-    #[error("the plugin kept failing, and finding the events at which it does took too long; the last failure: {0}")]
+    /// The batch failed, and this event was not tried alone: the splitting took as long as it may, or no
+    /// event of the batch could be planned.
+    #[error("the plugin kept failing, and this event was not tried alone; the last failure: {0}")]
     NotTried(String),
     /// The host failed in the call. A mistake in the host or in the sandbox.
     #[error("the host failed while it called the plugin: {0}")]

@@ -37,20 +37,19 @@ impl<R: Deref<Target = Revision>> Instance<R> {
         store.limiter(|bounds| bounds);
         store.set_hostcall_fuel(sandbox.limits().output_bytes_max);
         store.set_epoch_deadline(sandbox.deadline_ticks());
+        store.epoch_deadline_callback(|store| Ok(store.data().deadline.when_reached()));
         let started = revision.instantiate(&mut store).and_then(|instance| {
             let configured =
                 revision.exports().configure(&mut Call { store: &mut store, instance: &instance }, settings)?;
             Ok((instance, configured))
         });
-        let mut instance = match started {
+        match started {
             Ok((component, configured)) => {
                 configured.map_err(|message| PluginFault::ConfigureRefused(bounded(&revision, message)))?;
-                Instance { revision, store, component, live, _metered: metered }
+                Ok(Instance { revision, store, component, live, _metered: metered })
             }
-            Err(error) => return Err(fault(&revision, &store, &error)),
-        };
-        instance.restart_clock();
-        Ok(instance)
+            Err(error) => Err(fault(&revision, &store, &error)),
+        }
     }
 
     /// Turns events into a checked plan.
@@ -97,6 +96,7 @@ impl<R: Deref<Target = Revision>> Instance<R> {
 
     fn restart_clock(&mut self) {
         self.store.set_epoch_deadline(self.revision.sandbox().deadline_ticks());
+        self.store.data_mut().deadline.restart();
     }
 }
 

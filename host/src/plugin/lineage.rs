@@ -3,14 +3,21 @@
 //!
 //! A field that is equal to an input, and to its mark when that is marked, is a copy: that is exact. One
 //! that changes in another way is derived from the input; one that is gone with a change depends on it.
-//! One that never changes is a constant.
+//! One that never changes is a constant. Where rules of the operator stand between the event and the
+//! plugin, what they made is marked, too, under the name of the rule ([`made`]).
+
+mod leaves;
+mod made;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use self::leaves::{leaves, put, put_back, same, variants};
 use super::sheet::secret;
+
+pub use self::made::{Ruled, Transformed};
 
 /// Leaves of an event or of settings that are marked at most: each costs some plans.
 pub const INPUTS_MAX: usize = 2_000;
@@ -30,7 +37,8 @@ pub enum How {
 /// An input that a field comes from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Origin {
-    /// Which: `event properties.total`, `setting url`, `secret api_key`, `the time of the call`.
+    /// Which: `event properties.total`, `setting url`, `secret api_key`, `the time of the call`; of a rule
+    /// its name and what it does.
     pub input: String,
     /// How.
     pub how: How,
@@ -69,12 +77,14 @@ pub struct Inputs {
     pub received_ms: u64,
 }
 
-/// Explains a plan. `plan` gives the sheet of a plan of these inputs, or None where the plugin, its
-/// settings' schema or the host does not take them.
+/// Explains a plan. `plan` gives the sheet of a plan of these inputs, through the operator's rules where
+/// there are any, or None where the plugin, its settings' schema or the host does not take them. `ruled`
+/// says what the rules made of the event.
 pub fn explain(
     inputs: &Inputs,
     is_secret: impl Fn(&str) -> bool,
     plan: impl Fn(&Inputs) -> Option<Value>,
+    ruled: Option<&Ruled<'_>>,
 ) -> Option<Lineage> {
     let base = plan(inputs)?;
     let mut found =
@@ -86,6 +96,9 @@ pub fn explain(
             (mark, marked)
         });
         found.try_all(&format!("event {path}"), &value, variants, &plan);
+    }
+    if let Some(ruled) = ruled {
+        found.rules(ruled);
     }
     for (path, value) in leaves(&inputs.settings).into_iter().take(INPUTS_MAX) {
         if is_secret(path.split(['.', '[']).next().unwrap_or_default()) {
@@ -123,21 +136,22 @@ struct Found {
 }
 
 impl Found {
-    /// Plans with each variant of an input, until one is copied somewhere.
-    fn try_all(
+    /// Plans with each variant of an input, until one is copied somewhere, and without it.
+    fn try_all<I>(
         &mut self,
         input: &str,
         value: &Value,
-        variants: impl IntoIterator<Item = (Option<Value>, Inputs)>,
-        plan: &impl Fn(&Inputs) -> Option<Value>,
+        variants: impl IntoIterator<Item = (Option<Value>, I)>,
+        plan: &impl Fn(&I) -> Option<Value>,
     ) {
         let mut moved: BTreeMap<String, How> = BTreeMap::new();
         for (mark, marked) in variants {
+            if mark.is_some() && moved.values().any(|how| *how == How::Copy) {
+                continue;
+            }
             let Some(sheet) = plan(&marked) else { continue };
             if requests_of(&sheet) != self.requests {
-                if !self.deciding.iter().any(|each| each == input) {
-                    self.deciding.push(input.to_string());
-                }
+                self.decides(input);
                 continue;
             }
             let planned: BTreeMap<String, Value> = leaves(&sheet).into_iter().collect();
@@ -154,12 +168,58 @@ impl Found {
                 };
                 moved.entry(field.clone()).and_modify(|known| *known = (*known).min(how)).or_insert(how);
             }
-            if moved.values().any(|how| *how == How::Copy) {
-                break;
+        }
+        moved.into_iter().for_each(|(field, how)| self.add(field, input, how));
+    }
+
+    /// What rules made is marked as the plugin sees it; what they took away is put back.
+    fn rules(&mut self, ruled: &Ruled<'_>) {
+        let event = &ruled.transformed.event;
+        let now: BTreeMap<String, Value> = leaves(event).into_iter().collect();
+        for made in ruled.transformed.made().iter().take(INPUTS_MAX) {
+            match (now.get(&made.path), &made.before) {
+                (Some(value), _) => {
+                    let variants = variants(value).into_iter().map(|mark| {
+                        let mut marked = event.clone();
+                        put(&mut marked, &made.path, mark.clone());
+                        (mark, marked)
+                    });
+                    self.try_all(&made.by, value, variants, &ruled.plan);
+                }
+                (None, Some(before)) => {
+                    let mut whole = event.clone();
+                    put_back(&mut whole, before, &made.path);
+                    self.try_without(&made.by, (ruled.plan)(&whole));
+                }
+                (None, None) => {}
             }
         }
-        for (field, how) in moved {
-            self.origins.entry(field).or_default().push(Origin { input: input.to_string(), how });
+    }
+
+    /// What there is only because a rule took something away: it is another with it.
+    fn try_without(&mut self, rule: &str, sheet: Option<Value>) {
+        let Some(sheet) = sheet else { return };
+        if requests_of(&sheet) != self.requests {
+            return self.decides(rule);
+        }
+        let planned: BTreeMap<String, Value> = leaves(&sheet).into_iter().collect();
+        let other = self.fields.iter().filter(|(field, base)| planned.get(field) != Some(base));
+        let other: Vec<String> = other.map(|(field, _)| field.clone()).collect();
+        other.into_iter().for_each(|field| self.add(field, rule, How::Condition));
+    }
+
+    fn decides(&mut self, input: &str) {
+        if !self.deciding.iter().any(|each| each == input) {
+            self.deciding.push(input.to_string());
+        }
+    }
+
+    /// A rule makes several fields: it is named once, as what it is most.
+    fn add(&mut self, field: String, input: &str, how: How) {
+        let origins = self.origins.entry(field).or_default();
+        match origins.iter_mut().find(|known| known.input == input) {
+            Some(known) => known.how = known.how.min(how),
+            None => origins.push(Origin { input: input.to_string(), how }),
         }
     }
 
@@ -184,144 +244,10 @@ impl Found {
     }
 }
 
-/// Equal, or equal as text: a number that is written as one is a copy, too.
-fn same(left: &Value, right: &Value) -> bool {
-    let text = |value: &Value| match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(truth) => Some(truth.to_string()),
-        _ => None,
-    };
-    left == right || text(left).zip(text(right)).is_some_and(|(left, right)| left == right)
-}
-
-/// Other values of the same kind, those that look most alike first; None: without it.
-fn variants(value: &Value) -> Vec<Option<Value>> {
-    let mut variants = match value {
-        Value::String(text) => [later(text), Some(turned(text)), Some(format!("{text}q7"))]
-            .into_iter()
-            .flatten()
-            .filter(|variant| variant != text)
-            .map(|variant| Some(Value::String(variant)))
-            .collect(),
-        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(whole), _) => {
-                vec![Some(Value::from(whole.wrapping_add(1))), Some(Value::from(whole.wrapping_mul(2).wrapping_add(3)))]
-            }
-            (None, Some(broken)) => vec![Some(Value::from(broken + 1.0)), Some(Value::from(broken * 2.0 + 3.0))],
-            (None, None) => Vec::new(),
-        },
-        Value::Bool(truth) => vec![Some(Value::Bool(!truth))],
-        Value::Null => vec![Some(Value::from("q7"))],
-        Value::Array(_) | Value::Object(_) => Vec::new(),
-    };
-    variants.push(None);
-    variants
-}
-
-/// A time that is a little later, when the text is one.
-fn later(text: &str) -> Option<String> {
-    let bytes = text.as_bytes();
-    let is_time = bytes.len() >= 19 && bytes[4] == b'-' && bytes[10] == b'T' && bytes[16] == b':';
-    let seconds: u32 = text.get(17..19).filter(|_| is_time)?.parse().ok()?;
-    Some(format!("{}{:02}{}", &text[..17], (seconds + 7) % 60, &text[19..]))
-}
-
-/// The same text with other letters and digits in the same places.
-fn turned(text: &str) -> String {
-    let turn = |letter: char, first: char, count: u32| {
-        char::from_u32(first as u32 + (letter as u32 - first as u32 + 1) % count).unwrap_or(letter)
-    };
-    let turned = |letter: char| match letter {
-        'a'..='z' => turn(letter, 'a', 26),
-        'A'..='Z' => turn(letter, 'A', 26),
-        '0'..='9' => turn(letter, '0', 10),
-        other => other,
-    };
-    text.chars().map(turned).collect()
-}
-
 /// The keys of a sheet's requests, and its fate.
 fn requests_of(sheet: &Value) -> Vec<String> {
     let requests = sheet["requests"].as_object().into_iter().flatten().map(|(key, _)| key.clone());
     requests.chain(sheet["fate"].as_str().map(|fate| format!("fate: {fate}"))).collect()
-}
-
-/// The leaves of a value with their paths, in document order.
-fn leaves(value: &Value) -> Vec<(String, Value)> {
-    let mut found = Vec::new();
-    walk(String::new(), value, &mut found);
-    found
-}
-
-fn walk(path: String, value: &Value, found: &mut Vec<(String, Value)>) {
-    match value {
-        Value::Object(members) if !members.is_empty() => {
-            for (name, member) in members {
-                let name = name.replace('\\', "\\\\").replace('.', "\\.");
-                walk(if path.is_empty() { name } else { format!("{path}.{name}") }, member, found);
-            }
-        }
-        Value::Array(items) if !items.is_empty() => {
-            for (at, item) in items.iter().enumerate() {
-                walk(format!("{path}[{at}]"), item, found);
-            }
-        }
-        leaf => found.push((path, leaf.clone())),
-    }
-}
-
-/// Puts another value at a leaf's path, or takes the leaf out.
-fn put(value: &mut Value, path: &str, mark: Option<Value>) {
-    let mut mark = Some(mark);
-    replace(String::new(), value, path, &mut mark);
-}
-
-fn replace(path: String, value: &mut Value, wanted: &str, mark: &mut Option<Option<Value>>) {
-    match value {
-        Value::Object(members) => {
-            let names: Vec<String> = members.keys().cloned().collect();
-            for name in names {
-                let shown = name.replace('\\', "\\\\").replace('.', "\\.");
-                let own = if path.is_empty() { shown } else { format!("{path}.{shown}") };
-                if own == wanted {
-                    take(members, &name, mark);
-                } else if wanted.starts_with(&own)
-                    && let Some(member) = members.get_mut(&name)
-                {
-                    replace(own, member, wanted, mark);
-                }
-            }
-        }
-        Value::Array(items) => {
-            let found = (0..items.len()).find(|at| format!("{path}[{at}]") == wanted);
-            match (found, mark.as_mut()) {
-                (Some(at), Some(Some(new))) => items[at] = new.take(),
-                (Some(at), Some(None)) => drop(items.remove(at)),
-                _ => {
-                    for (at, item) in items.iter_mut().enumerate() {
-                        let own = format!("{path}[{at}]");
-                        if wanted.starts_with(&own) {
-                            replace(own, item, wanted, mark);
-                        }
-                    }
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-fn take(members: &mut Map<String, Value>, name: &str, mark: &mut Option<Option<Value>>) {
-    match mark.take() {
-        Some(Some(new)) => {
-            members.insert(name.to_string(), new);
-        }
-        Some(None) => {
-            members.shift_remove(name);
-        }
-        None => {}
-    }
 }
 
 #[cfg(test)]
@@ -361,7 +287,7 @@ mod tests {
             now_ms: 1_700_000_000_000,
             received_ms: 1_700_000_000_000,
         };
-        let lineage = explain(&inputs, |name| name == "key", plan).unwrap();
+        let lineage = explain(&inputs, |name| name == "key", plan, None).unwrap();
         let shown: Vec<String> = lineage
             .fields
             .iter()
@@ -387,6 +313,6 @@ mod tests {
         ];
         assert_eq!(shown, expected);
         assert_eq!(lineage.deciding, ["event send"]);
-        assert_eq!(explain(&Inputs { event: json!({}), ..inputs }, |_| false, plan), None);
+        assert_eq!(explain(&Inputs { event: json!({}), ..inputs }, |_| false, plan, None), None);
     }
 }

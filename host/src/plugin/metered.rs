@@ -33,7 +33,7 @@ fn bytes_of(request: &Request) -> usize {
     request.body.len() + request.url.len() + request.tag.len() + headers.sum::<usize>()
 }
 
-/// Reads an answer as [`Revision::judge`] does.
+/// Reads an answer as [`Revision::judge`] does; says nothing for a judge that is not asked any more.
 pub fn judge(
     kept: &Kept,
     revision: &Arc<Revision>,
@@ -42,8 +42,14 @@ pub fn judge(
     response: &Response,
     meter: &Arc<GuestMeter>,
 ) -> Result<Judgement, PluginFault> {
+    if revision.judges_no_more() {
+        return Ok(Judgement::default());
+    }
     let call = || guarded(|| kept.call(revision, settings, meter, |instance| instance.judge(now_ms, response)));
     let judged = meter.timed(Call::Judge, call);
+    if judged.as_ref().is_err_and(PluginFault::is_exhaustion) {
+        revision.note_judge_ran_out();
+    }
     let bytes_out = judged.as_ref().map_or(0, |judgement| judgement.follow_ups.iter().map(bytes_of).sum());
     meter.bytes(response.body.len() + response.tag.len(), bytes_out);
     counted(meter, judged)

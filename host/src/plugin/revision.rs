@@ -1,8 +1,9 @@
 //! A loaded revision: a plugin's exact bytes, compiled, with its manifest. Cheap to share; nothing in
-//! it changes.
+//! it changes but what is known of its conduct.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use wasmtime::Store;
 use wasmtime::component::{Component, Instance as ComponentInstance, InstancePre, Linker};
@@ -26,6 +27,10 @@ pub struct Revision {
     sandbox: Arc<Sandbox>,
     pre: InstancePre<Bounds>,
     exports: Box<dyn Exports>,
+    /// It was rolled back, and only reads the answers to what it had planned.
+    taken_back: AtomicBool,
+    /// Its judge has used up its time or its memory.
+    judge_ran_out: AtomicBool,
 }
 
 impl Revision {
@@ -42,7 +47,8 @@ impl Revision {
         let pre = log::link(&mut linker)
             .and_then(|()| linker.instantiate_pre(component))
             .map_err(|error| PluginError::Code(format!("{error:#}")))?;
-        Ok(Revision { manifest, digest, schema, sandbox, pre, exports })
+        let (taken_back, judge_ran_out) = Default::default();
+        Ok(Revision { manifest, digest, schema, sandbox, pre, exports, taken_back, judge_ran_out })
     }
 
     /// What the plugin says of itself.
@@ -73,6 +79,22 @@ impl Revision {
     /// Whether it gets the host's index.
     pub fn is_indexed(&self) -> bool {
         self.exports.is_indexed()
+    }
+
+    /// Says whether it was rolled back. Its judge is then not asked again once it has used up its time: the
+    /// answers to all that was in flight would wait for it, and the events of the revision before with them.
+    pub fn set_taken_back(&self, taken_back: bool) {
+        self.taken_back.store(taken_back, Ordering::Relaxed);
+    }
+
+    /// Whether its judge is not asked any more.
+    pub(super) fn judges_no_more(&self) -> bool {
+        self.taken_back.load(Ordering::Relaxed) && self.judge_ran_out.load(Ordering::Relaxed)
+    }
+
+    /// Its judge has used up its time or its memory.
+    pub(super) fn note_judge_ran_out(&self) {
+        self.judge_ran_out.store(true, Ordering::Relaxed);
     }
 
     /// The bounds on its calls.

@@ -44,7 +44,7 @@ pub fn run(
     out: &mut dyn Write,
     said: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let guest = Guest::load(host, &arguments.plugin, &arguments.settings)?;
+    let guest = Guest::load_files(host, &arguments.plugin, &arguments.settings)?;
     let (events, _) = read_events(&arguments.events, arguments.now_ms)?;
     let own = guest.revision.manifest().batch.events_max as usize;
     for (number, batch) in events.chunks(arguments.batch.unwrap_or(own).max(1)).enumerate() {
@@ -112,7 +112,7 @@ impl AuthorsAnswer {
 
 /// Prints one JSON object an answer: what the plugin's judge makes of it.
 pub fn judge(host: &PluginHost, arguments: &JudgeArguments, out: &mut dyn Write) -> anyhow::Result<()> {
-    let guest = Guest::load(host, &arguments.plugin, &arguments.settings)?;
+    let guest = Guest::load_files(host, &arguments.plugin, &arguments.settings)?;
     anyhow::ensure!(guest.revision.has_judge(), "{} exports no judge", arguments.plugin.display());
     let text = std::fs::read_to_string(&arguments.answers).with_context(|| arguments.answers.display().to_string())?;
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -139,17 +139,24 @@ pub(super) struct Guest {
 
 impl Guest {
     /// Loads plugin and settings from their files, and tries the settings.
-    pub fn load(host: &PluginHost, plugin: &Path, settings: &Path) -> anyhow::Result<Guest> {
-        let name = || plugin.display().to_string();
+    pub fn load_files(host: &PluginHost, plugin: &Path, settings: &Path) -> anyhow::Result<Guest> {
+        let values = read_json(settings)?;
+        Guest::load(host, plugin, &values).with_context(|| settings.display().to_string())
+    }
+
+    /// Loads a plugin from its file, and tries settings.
+    pub fn load(host: &PluginHost, plugin: &Path, settings: &Value) -> anyhow::Result<Guest> {
         let wasm = host.read_file(plugin)?;
-        let revision = host.load_untried(&wasm).with_context(name)?;
-        let place = || settings.display().to_string();
-        let text = std::fs::read(settings).with_context(place)?;
-        let values: Value = serde_json::from_slice(&text).with_context(place)?;
-        let (settings, handles) =
-            host.settings(&revision, &values, DESTINATION, &HandleKey::fixed()).with_context(place)?;
+        let revision = host.load_untried(&wasm).with_context(|| plugin.display().to_string())?;
+        let (settings, handles) = host.settings(&revision, settings, DESTINATION, &HandleKey::fixed())?;
         Ok(Guest { revision, settings, handles })
     }
+}
+
+/// A file's JSON.
+pub(crate) fn read_json(path: &Path) -> anyhow::Result<Value> {
+    let text = std::fs::read(path).with_context(|| path.display().to_string())?;
+    serde_json::from_slice(&text).with_context(|| path.display().to_string())
 }
 
 /// The events of a file, and its lines. Empty lines are passed over; an event without messageId gets

@@ -13,8 +13,32 @@ use crate::event::Event;
 /// hang among a hundred take 15; after this time what is left is tried once and not halved further.
 const DEADLINES_MAX: u32 = 16;
 
-/// The same for a revision on trial: there is another one that plans what is left.
-const DEADLINES_ON_TRIAL_MAX: u32 = 2;
+/// The same for a short search.
+const DEADLINES_SHORT_MAX: u32 = 2;
+
+/// Events that failed alone before any other was planned, after which the batch is given up: it is then the
+/// plugin that fails, and not an event. More than come together by chance, and so few that a plugin that
+/// always fails costs few events.
+const HOPELESS_EVENTS: usize = 8;
+
+/// How long culprits are searched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// As long as it is worth it for one batch.
+    Full,
+    /// Briefly: another revision plans what is left, or the plugin has failed lately and what is left is
+    /// planned again later.
+    Short,
+}
+
+impl Search {
+    fn deadlines_max(self) -> u32 {
+        match self {
+            Search::Full => DEADLINES_MAX,
+            Search::Short => DEADLINES_SHORT_MAX,
+        }
+    }
+}
 
 /// A batch of which some events may have failed. Positions are those of the batch.
 #[derive(Clone, Debug, Default)]
@@ -30,22 +54,18 @@ pub struct Splitter {
     /// What is to be planned yet, the next one last.
     pending: Vec<Range<usize>>,
     time_left: Duration,
+    /// Whether some event was planned.
+    planned: bool,
     found: Split,
 }
 
 impl Splitter {
     /// For a batch of `events_len` events and calls of at most `call_ms_max` milliseconds.
-    pub fn new(events_len: usize, call_ms_max: u64) -> Splitter {
-        let time_left = Duration::from_millis(call_ms_max).saturating_mul(DEADLINES_MAX);
+    pub fn new(events_len: usize, call_ms_max: u64, search: Search) -> Splitter {
+        let time_left = Duration::from_millis(call_ms_max).saturating_mul(search.deadlines_max());
         let whole = 0..events_len;
         let pending = if whole.is_empty() { Vec::new() } else { Vec::from([whole]) };
-        Splitter { pending, time_left, found: Split::default() }
-    }
-
-    /// As [`Splitter::new`], for a revision on trial.
-    pub fn on_trial(events_len: usize, call_ms_max: u64) -> Splitter {
-        let time_left = Duration::from_millis(call_ms_max).saturating_mul(DEADLINES_ON_TRIAL_MAX);
-        Splitter { time_left, ..Splitter::new(events_len, call_ms_max) }
+        Splitter { pending, time_left, planned: false, found: Split::default() }
     }
 
     /// The events to plan next; `None` when all is said.
@@ -57,7 +77,10 @@ impl Splitter {
     pub fn planned(&mut self, range: Range<usize>, planned: Result<Plan, PluginFault>, took: Duration) {
         self.time_left = self.time_left.saturating_sub(took);
         match planned {
-            Ok(plan) => self.add(range.start as u32, plan),
+            Ok(plan) => {
+                self.planned = true;
+                self.add(range.start as u32, plan);
+            }
             Err(fault) => self.failed(range, fault),
         }
     }
@@ -82,6 +105,7 @@ impl Splitter {
         let hopeless = matches!(fault, PluginFault::ConfigureRefused(_));
         if alone || hopeless {
             self.found.faults.extend(range.map(|event| (event as u32, fault.clone())));
+            self.give_up_if_hopeless(&fault);
         } else if self.time_left.is_zero() {
             let not_tried = PluginFault::NotTried(fault.to_string());
             self.found.faults.extend(range.map(|event| (event as u32, not_tried.clone())));
@@ -91,11 +115,19 @@ impl Splitter {
             self.pending.push(range.start..middle);
         }
     }
+
+    fn give_up_if_hopeless(&mut self, fault: &PluginFault) {
+        if !self.planned && self.found.faults.len() >= HOPELESS_EVENTS {
+            let not_tried = PluginFault::NotTried(fault.to_string());
+            let left = std::mem::take(&mut self.pending).into_iter().rev().flatten();
+            self.found.faults.extend(left.map(|event| (event as u32, not_tried.clone())));
+        }
+    }
 }
 
 /// Plans a batch on this thread, and halves it where the plugin fails.
 pub fn plan_splitting(revision: &Revision, settings: &str, now_ms: u64, events: &[Event]) -> Split {
-    let mut splitter = Splitter::new(events.len(), revision.limits().call_ms_max);
+    let mut splitter = Splitter::new(events.len(), revision.limits().call_ms_max, Search::Full);
     while let Some(range) = splitter.next_range() {
         let started = Instant::now();
         let planned = revision.plan(settings, now_ms, &events[range.clone()]);
@@ -113,7 +145,7 @@ mod tests {
 
     /// Splits a batch in which these events make a call fail and take `fault_ms`.
     fn split(events_len: usize, culprits: &[usize], fault_ms: u64) -> (Split, u32) {
-        let mut splitter = Splitter::new(events_len, CALL_MS);
+        let mut splitter = Splitter::new(events_len, CALL_MS, Search::Full);
         let mut calls = 0;
         while let Some(range) = splitter.next_range() {
             calls += 1;
@@ -131,15 +163,15 @@ mod tests {
     }
 
     #[test]
-    fn on_trial_the_search_is_short() {
-        let mut splitter = Splitter::on_trial(100, CALL_MS);
+    fn a_short_search_is_short() {
+        let mut splitter = Splitter::new(100, CALL_MS, Search::Short);
         let mut calls = 0;
         while let Some(range) = splitter.next_range() {
             calls += 1;
             let took = Duration::from_millis(CALL_MS);
             splitter.planned(range, Err(PluginFault::Deadline { ms_max: CALL_MS }), took);
         }
-        assert_eq!((splitter.finish().faults.len(), calls), (100, DEADLINES_ON_TRIAL_MAX + 1));
+        assert_eq!((splitter.finish().faults.len(), calls), (100, DEADLINES_SHORT_MAX + 1));
     }
 
     #[test]
@@ -161,6 +193,23 @@ mod tests {
         check(100, &[99]);
         check(100, &[17, 18, 71]);
         check(7, &[0, 1, 2, 3, 4, 5, 6]);
+        check(100, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    }
+
+    #[test]
+    fn a_batch_of_which_no_event_can_be_planned_is_given_up_soon() {
+        let tried = |events_len: usize| {
+            let all: Vec<usize> = (0..events_len).collect();
+            let (split, calls) = split(events_len, &all, 0);
+            let found: Vec<usize> = split.faults.iter().map(|(event, _)| *event as usize).collect();
+            assert_eq!(found, all, "each is spoken of, in order");
+            let tried = split.faults.iter().filter(|(_, fault)| !matches!(fault, PluginFault::NotTried(_))).count();
+            (tried, calls)
+        };
+        assert_eq!(tried(HOPELESS_EVENTS), (HOPELESS_EVENTS, 15));
+        let (alone, calls) = tried(500);
+        assert_eq!(alone, HOPELESS_EVENTS);
+        assert!(calls <= 30, "{calls} calls");
     }
 
     #[test]
@@ -176,7 +225,7 @@ mod tests {
 
     #[test]
     fn settings_that_are_refused_are_not_halved() {
-        let mut splitter = Splitter::new(8, CALL_MS);
+        let mut splitter = Splitter::new(8, CALL_MS, Search::Full);
         let range = splitter.next_range().unwrap();
         splitter.planned(range, Err(PluginFault::ConfigureRefused("no".to_string())), Duration::ZERO);
         assert!(splitter.next_range().is_none());

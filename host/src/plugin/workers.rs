@@ -2,14 +2,19 @@
 //!
 //! A call may take as long as its deadline, so a plugin that hangs would block its neighbours. Whose
 //! call comes next is therefore decided by what each destination has used: see [`super::fair`]. Calls of
-//! destinations that ran into a deadline lately run on threads of their own, of a low priority, so that
-//! a plugin that spins takes no processor from those that work.
+//! destinations that ran into a deadline lately run on a thread of its own that gets the processor time
+//! that nobody else wants, so that a plugin that spins takes none from those that work, and that what wakes
+//! up need not wait for it. Their deadline is counted in processor time ([`super::deadline`]), so a busy
+//! machine makes their calls late, not failed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::fair::{Conduct, Fair, Next, Side};
@@ -18,7 +23,7 @@ use super::kept::Kept;
 use super::metered;
 use super::plan::{Judgement, Response};
 use super::revision::Revision;
-use super::split::{Split, Splitter};
+use super::split::{Search, Split, Splitter};
 use crate::event::Event;
 use crate::meter::GuestMeter;
 use crate::queue::DestinationId;
@@ -33,7 +38,7 @@ const THREADS_MIN: usize = 2;
 /// Threads for those that are not trusted: they rest most of the time.
 const THREADS_ASIDE: usize = 1;
 
-/// What is added to the nice value of such a thread: with others at 0 it gets a tenth of a busy core.
+/// What is added to the nice value of such a thread where the system does not let it be idle.
 const NICE_ASIDE: i32 = 10;
 
 type Job = Box<dyn FnOnce() -> Conduct + Send>;
@@ -85,8 +90,7 @@ impl Workers {
             .name(name)
             .spawn(move || {
                 if side == Side::Aside {
-                    // Linux: of this thread alone. A system that refuses it lets spinning plugins take more.
-                    let _ = rustix::process::nice(NICE_ASIDE);
+                    step_aside();
                 }
                 work(&shared, side);
             })
@@ -99,26 +103,14 @@ impl Workers {
     /// destinations come in between. Safe to cancel: a call that runs then runs to its end.
     pub async fn plan(
         &self,
+        search: Search,
         revision: &Arc<Revision>,
         settings: &Arc<str>,
         now_ms: u64,
         events: Vec<Event>,
         meter: &Arc<GuestMeter>,
     ) -> Split {
-        let splitter = Splitter::new(events.len(), revision.limits().call_ms_max);
-        self.plan_with(splitter, revision, settings, now_ms, events, meter).await
-    }
-
-    /// As [`Workers::plan`], with a splitter that says how long to search.
-    pub async fn plan_with(
-        &self,
-        mut splitter: Splitter,
-        revision: &Arc<Revision>,
-        settings: &Arc<str>,
-        now_ms: u64,
-        events: Vec<Event>,
-        meter: &Arc<GuestMeter>,
-    ) -> Split {
+        let mut splitter = Splitter::new(events.len(), revision.limits().call_ms_max, search);
         let events: Arc<[Event]> = events.into();
         while let Some(range) = splitter.next_range() {
             let (revision, settings, events, own) = (revision.clone(), settings.clone(), events.clone(), range.clone());
@@ -224,6 +216,14 @@ impl Shared {
             Side::Aside => &self.wake_aside,
         }
     }
+}
+
+/// Gives this thread, and no other, the processor time that nobody else wants.
+fn step_aside() {
+    // A system that refuses both lets spinning plugins take more; Linux refuses neither.
+    let _ = rustix::process::nice(NICE_ASIDE);
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
 }
 
 const UNPOISONED: &str = "nobody panics while holding the queue";

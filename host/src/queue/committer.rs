@@ -1,8 +1,9 @@
 //! The committer: the one thread that writes. It takes what waits in its channel, appends and
 //! settlements of all, into one transaction, pays one fsync, then answers everybody.
 //!
-//! - While a commit runs, the next group gathers in the channel; there is no timer while anybody
-//!   waits for a commit. Settlements that nobody waits for are committed after
+//! - While a commit runs, the next group gathers in the channel. A group that has fewer appends
+//!   than the last one lingers for a moment as long as more come; one who appends alone never waits
+//!   for company. Settlements that nobody waits for are committed after
 //!   [`SETTLE_LAG_MS`](super::SETTLE_LAG_MS) at the latest. With nothing to do the thread sleeps.
 //! - Nobody is answered, and no feed sees an event, before the fsync.
 //! - When a commit fails the store is poisoned and the thread ends: whoever waits, or comes later,
@@ -14,13 +15,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use redb::{ReadableTable, WriteTransaction};
-use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
 use tracing::error;
 
+use super::commands::Inbox;
 use super::feed::Opened;
 use super::frame::{Block, Frame};
-use super::group::{Append, Command, Control, Group, Reply};
+use super::group::{Append, Control, Group, Reply};
 use super::identities::{Identities, Identity};
 use super::requests::{Put, RequestChange, Requests};
 use super::settle::{Settling, decode_request};
@@ -36,12 +36,18 @@ use crate::telemetry::span;
 /// See the module.
 pub struct Committer {
     shared: Arc<Shared>,
-    commands: mpsc::Receiver<Command>,
-    /// Only to wait with a limit of time.
-    timer: Runtime,
+    inbox: Inbox,
     state: State,
     identities: Identities,
+    /// How many appends the last group had.
+    company: usize,
 }
+
+/// A group that has fewer appends than the last one had waits so long for the others to come: a
+/// commit costs much more than that, and those who were answered together come back together.
+const LINGER: Duration = Duration::from_micros(100);
+/// It waits again as long as appends come, but no more often than this.
+const LINGERS_MAX: usize = 8;
 
 /// What one group brings for one pipeline.
 type Batch = (u32, Vec<Block>);
@@ -72,14 +78,8 @@ struct Durable {
 
 impl Committer {
     /// A committer over the state that was read.
-    pub fn new(
-        shared: Arc<Shared>,
-        commands: mpsc::Receiver<Command>,
-        timer: Runtime,
-        state: State,
-        identities: Identities,
-    ) -> Committer {
-        Committer { shared, commands, timer, state, identities }
+    pub fn new(shared: Arc<Shared>, inbox: Inbox, state: State, identities: Identities) -> Committer {
+        Committer { shared, inbox, state, identities, company: 0 }
     }
 
     /// Works until the store is closed, or nobody can send any more, or a commit fails.
@@ -96,7 +96,7 @@ impl Committer {
             }
         }
         self.shared.end(End::Closed);
-        drop((self.state, self.commands));
+        drop((self.state, self.inbox));
         let closed = self.shared.close_database();
         if let Some(reply) = close {
             // Who does not wait any more does not need it.
@@ -107,24 +107,44 @@ impl Committer {
     /// The next group; waits for the first command of it. None when nobody can send any more.
     fn next_group(&mut self) -> Option<Group> {
         let mut group = Group::default();
-        group.add(self.commands.blocking_recv()?);
-        let mut deadline = None;
+        group.add(self.inbox.next()?);
+        let deadline = Instant::now() + Duration::from_millis(SETTLE_LAG_MS);
         loop {
-            while !group.is_full()
-                && let Ok(command) = self.commands.try_recv()
-            {
-                group.add(command);
+            self.drain_into(&mut group);
+            if group.is_awaited() {
+                self.linger(&mut group);
             }
             if group.is_full() || group.is_awaited() {
+                self.company = group.appends.len();
                 return Some(group);
             }
-            let lag = Duration::from_millis(SETTLE_LAG_MS);
-            let deadline = *deadline.get_or_insert_with(|| tokio::time::Instant::now() + lag);
-            let commands = &mut self.commands;
-            let next = self.timer.block_on(async { tokio::time::timeout_at(deadline, commands.recv()).await });
-            match next {
-                Ok(Some(command)) => group.add(command),
-                Ok(None) | Err(_) => return Some(group),
+            if !self.inbox.sleep_until(deadline) {
+                self.drain_into(&mut group);
+                return Some(group);
+            }
+        }
+    }
+
+    /// Takes what waits, until the group is full.
+    fn drain_into(&mut self, group: &mut Group) {
+        while !group.is_full()
+            && let Some(command) = self.inbox.try_next()
+        {
+            group.add(command);
+        }
+    }
+
+    /// Lets those come who were in the last group, too.
+    fn linger(&mut self, group: &mut Group) {
+        for _ in 0..LINGERS_MAX {
+            let appends = group.appends.len();
+            if group.is_full() || appends >= self.company {
+                return;
+            }
+            std::thread::sleep(LINGER);
+            self.drain_into(group);
+            if group.appends.len() == appends {
+                return;
             }
         }
     }
@@ -148,6 +168,7 @@ impl Committer {
         for (pipeline, frame) in durable.frames {
             let end_seq = frame.end_seq();
             evicted.push(self.shared.cache.insert(pipeline, frame));
+            evicted.push(self.shared.cache.take_settled(pipeline, self.state.slowest_cursor(pipeline)));
             self.state.pipeline(pipeline).head.send_replace(end_seq);
         }
         for (requests, change) in durable.told {

@@ -237,10 +237,12 @@ impl Settling<'_, '_> {
         Ok(erased)
     }
 
-    /// A new or replaced request without the events that were erased while it was in flight; None
-    /// when it carries no other.
-    pub fn without_erased(&mut self, number: u32, request: StoredRequest) -> Result<Option<StoredRequest>, StoreError> {
-        if !self.state.has_erased() {
+    /// A new or replaced request without the events that were erased while it was in flight, or that
+    /// expired; None when it carries no other.
+    pub fn without_ended(&mut self, number: u32, request: StoredRequest) -> Result<Option<StoredRequest>, StoreError> {
+        let floor = self.state.destination(number).backlog.floor();
+        let may_have_expired = |id: &DeliveryId| id.seq().is_some_and(|seq| seq < floor);
+        if !self.state.has_erased() && !request.covers.iter().any(may_have_expired) {
             return Ok(Some(request));
         }
         let mut covers = Vec::with_capacity(request.covers.len());
@@ -338,7 +340,7 @@ impl Settling<'_, '_> {
             payload: payload.unwrap_or_default().into(),
         };
         let covered = request.covers.len();
-        match self.without_erased(number, request)? {
+        match self.without_ended(number, request)? {
             Some(request) if request.covers.len() == covered => Ok(false),
             Some(request) => self.rewrite(number, &request).map(|()| true),
             None => self.delete(number, RequestId(id)).map(|()| true),

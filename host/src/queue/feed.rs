@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use redb::ReadableTable;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use super::backlog::BacklogState;
+use super::commands::Commands;
 use super::frame::Frame;
 use super::group::{Command, Settle};
 use super::requests::Requests;
@@ -50,7 +51,7 @@ pub struct Opened {
 /// See the module.
 pub struct RedbFeed {
     shared: Arc<Shared>,
-    commands: mpsc::Sender<Command>,
+    commands: Commands,
     opened: Opened,
     /// What is handed out next; never within a range that is done.
     position: Position,
@@ -97,7 +98,7 @@ impl Position {
 
 impl RedbFeed {
     /// A feed as the committer opened it.
-    pub fn new(shared: Arc<Shared>, commands: mpsc::Sender<Command>, mut opened: Opened) -> RedbFeed {
+    pub fn new(shared: Arc<Shared>, commands: Commands, mut opened: Opened) -> RedbFeed {
         let done = std::mem::take(&mut opened.done);
         RedbFeed { shared, commands, position: Position::new(opened.cursor, done), opened, taken: Vec::new() }
     }
@@ -252,7 +253,7 @@ impl Feed for RedbFeed {
 #[derive(Clone)]
 struct RedbSettler {
     shared: Arc<Shared>,
-    commands: mpsc::Sender<Command>,
+    commands: Commands,
     destination: u32,
 }
 

@@ -1,5 +1,5 @@
 //! A frame: the events of one pipeline that one commit made durable, packed. It consists of blocks,
-//! one for each append, which whoever appends packs himself, so that the committer only copies.
+//! one for each append, which whoever appends makes himself, so that the committer only copies.
 //!
 //! On disk a frame is a byte string in chunks and a row in the directory. Numbers are little-endian.
 //!
@@ -18,11 +18,13 @@
 //! the XXH64 of its bytes (8), then for each event the XXH64 of its messageId (8), so that an event
 //! is found without a row for it.
 
+use std::hash::Hasher;
+
 use bytes::Bytes;
+use twox_hash::XxHash64;
 
 use super::PipelineId;
 use super::identities::{Identity, identity};
-use super::xxhash::xxh64;
 use crate::event::{Event, EventKind, MessageId};
 
 const VERSION: u8 = 1;
@@ -67,12 +69,15 @@ impl Frame {
     }
 }
 
-/// The events of one append and one pipeline, packed.
+/// The events of one append and one pipeline, ready to be written. Their JSON is not copied.
 #[derive(Debug)]
 pub struct Block {
     /// The events.
     pub events: Vec<Event>,
-    bytes: Vec<u8>,
+    /// For each event what stands before its JSON.
+    heads: Vec<u8>,
+    /// Length of the block's bytes.
+    length: usize,
     checksum: u64,
     /// Of the messageIds, as they are stored.
     hashes: Vec<u8>,
@@ -83,21 +88,24 @@ pub struct Block {
 impl Block {
     /// Packs events.
     pub fn new(events: Vec<Event>) -> Block {
-        let of_event = |event: &Event| RECORD_HEADER_BYTES + event.message_id.as_str().len() + event.json.len();
-        let mut bytes = Vec::with_capacity(events.iter().map(of_event).sum());
+        let mut heads = Vec::with_capacity(events.iter().map(head_bytes).sum());
         let mut hashes = Vec::with_capacity(HASH_BYTES * events.len());
+        let mut checksum = XxHash64::with_seed(0);
         for event in &events {
             let id = event.message_id.as_str();
             let id_bytes = u16::try_from(id.len()).expect("a messageId has at most 400 bytes");
-            bytes.push(event.kind as u8);
-            bytes.extend_from_slice(&id_bytes.to_le_bytes());
-            bytes.extend_from_slice(&event.received_ms.to_le_bytes());
-            bytes.extend_from_slice(&length_u32(event.json.len()).to_le_bytes());
-            bytes.extend_from_slice(id.as_bytes());
-            bytes.extend_from_slice(&event.json);
+            let head = heads.len();
+            heads.push(event.kind as u8);
+            heads.extend_from_slice(&id_bytes.to_le_bytes());
+            heads.extend_from_slice(&event.received_ms.to_le_bytes());
+            heads.extend_from_slice(&length_u32(event.json.len()).to_le_bytes());
+            heads.extend_from_slice(id.as_bytes());
+            checksum.write(&heads[head..]);
+            checksum.write(&event.json);
             hashes.extend_from_slice(&message_hash(id).to_le_bytes());
         }
-        Block { events, checksum: xxh64(&bytes, 0), bytes, hashes, identities: Vec::new() }
+        let length = heads.len() + events.iter().map(|event| event.json.len()).sum::<usize>();
+        Block { events, heads, length, checksum: checksum.finish(), hashes, identities: Vec::new() }
     }
 
     /// The same, and the identities of the events of `pipeline`.
@@ -105,20 +113,35 @@ impl Block {
         let identities = events.iter().map(|event| identity(pipeline, event.message_id.as_str())).collect();
         Block { identities, ..Block::new(events) }
     }
+
+    /// The block's bytes, in pieces.
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let mut heads = &*self.heads;
+        self.events.iter().flat_map(move |event| {
+            let (head, rest) = heads.split_at(head_bytes(event));
+            heads = rest;
+            [head, &event.json]
+        })
+    }
+}
+
+/// How many bytes stand before an event's JSON.
+fn head_bytes(event: &Event) -> usize {
+    RECORD_HEADER_BYTES + event.message_id.as_str().len()
 }
 
 /// The frame that consists of these blocks.
 pub struct Packed<'a> {
     blocks: &'a [Block],
-    /// What is not written yet of the block that is being written, and those behind it.
+    /// What is not written yet of the piece that is being written.
     rest: &'a [u8],
-    behind: std::slice::Iter<'a, Block>,
+    behind: Box<dyn Iterator<Item = &'a [u8]> + 'a>,
 }
 
 impl<'a> Packed<'a> {
     /// A frame of which nothing is written.
     pub fn new(blocks: &'a [Block]) -> Packed<'a> {
-        Packed { blocks, rest: &[], behind: blocks.iter() }
+        Packed { blocks, rest: &[], behind: Box::new(blocks.iter().flat_map(Block::pieces)) }
     }
 
     /// Its row in the directory, and the same as it is stored.
@@ -126,7 +149,7 @@ impl<'a> Packed<'a> {
         let events = || self.blocks.iter().flat_map(|block| &block.events);
         let row = FrameRow {
             events: length_u32(events().count()),
-            bytes: length_u32(self.blocks.iter().map(|block| block.bytes.len()).sum()),
+            bytes: length_u32(self.blocks.iter().map(|block| block.length).sum()),
             oldest_ms: events().map(|event| event.received_ms).min().unwrap_or(0),
             newest_ms: events().map(|event| event.received_ms).max().unwrap_or(0),
         };
@@ -140,7 +163,7 @@ impl<'a> Packed<'a> {
         stored.extend_from_slice(&row.newest_ms.to_le_bytes());
         stored.extend_from_slice(&length_u32(self.blocks.len()).to_le_bytes());
         for block in self.blocks {
-            stored.extend_from_slice(&length_u32(block.bytes.len()).to_le_bytes());
+            stored.extend_from_slice(&length_u32(block.length).to_le_bytes());
             stored.extend_from_slice(&block.checksum.to_le_bytes());
         }
         for block in self.blocks {
@@ -153,8 +176,7 @@ impl<'a> Packed<'a> {
     pub fn fill(&mut self, mut chunk: &mut [u8]) {
         while !chunk.is_empty() {
             if self.rest.is_empty() {
-                let block = self.behind.next().expect("the chunks are as long as the frame");
-                self.rest = &block.bytes;
+                self.rest = self.behind.next().expect("the chunks are as long as the frame");
             }
             let (now, later) = self.rest.split_at(self.rest.len().min(chunk.len()));
             let (space, behind) = chunk.split_at_mut(now.len());
@@ -205,7 +227,7 @@ impl FrameRow {
 
 /// The number that a search for a messageId compares.
 pub fn message_hash(message_id: &str) -> u64 {
-    xxh64(message_id.as_bytes(), 0)
+    XxHash64::oneshot(0, message_id.as_bytes())
 }
 
 /// The positions in a frame, by its stored directory row, of events that may have this hash, last
@@ -235,7 +257,7 @@ pub fn decode(stored_row: &[u8], frame: &Bytes) -> Result<Vec<Event>, FrameDamag
     let (mut entries, mut reader) = (Reader(blocks), Reader(frame));
     while !entries.0.is_empty() {
         let block = reader.slice(u32::from_le_bytes(entries.take()?) as usize)?;
-        if xxh64(block, 0) != u64::from_le_bytes(entries.take()?) {
+        if XxHash64::oneshot(0, block) != u64::from_le_bytes(entries.take()?) {
             return Err(FrameDamaged("its checksum is wrong"));
         }
         decode_block(frame, block, &mut events)?;
@@ -313,6 +335,14 @@ mod tests {
     }
 
     #[test]
+    fn the_hash_is_the_one_that_the_format_names() {
+        assert_eq!(message_hash(""), 0xEF46_DB37_51D8_E999);
+        assert_eq!(message_hash("a"), 0xD24E_C4F1_A98C_6E5B);
+        assert_eq!(message_hash("abc"), 0x44BC_2CF5_AD77_0999);
+        assert_eq!(message_hash("The quick brown fox jumps over the lazy dog"), 0x0B24_2D36_1FDA_71BC);
+    }
+
+    #[test]
     fn what_is_written_is_read() {
         for (count, json_bytes) in [(1, 0), (3, 100), (40, 5_000), (2, 200_000), (512, 1_000)] {
             let events = events(count, json_bytes);
@@ -370,7 +400,7 @@ mod tests {
         assert_eq!(bytes, &b"\x02\x01\x00\x02\x01\0\0\0\0\0\0\x02\0\0\0m{}"[..]);
         let time = b"\x02\x01\0\0\0\0\0\0";
         let row = [&b"\x01\x01\0\0\0\x12\0\0\0"[..], time, time, b"\x01\0\0\0\x12\0\0\0"].concat();
-        let hashes = [xxh64(&bytes, 0).to_le_bytes(), xxh64(b"m", 0).to_le_bytes()].concat();
+        let hashes = [XxHash64::oneshot(0, &bytes).to_le_bytes(), message_hash("m").to_le_bytes()].concat();
         assert_eq!(stored, [row, hashes].concat());
     }
 }

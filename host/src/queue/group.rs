@@ -29,6 +29,16 @@ pub enum Command {
     Control(Control),
 }
 
+impl Command {
+    /// Whether somebody waits for its commit.
+    pub fn is_awaited(&self) -> bool {
+        match self {
+            Command::Append(_) | Command::Control(_) => true,
+            Command::Settle(settle) => settle.reply.is_some(),
+        }
+    }
+}
+
 /// Events of one append.
 pub struct Append {
     /// The events by pipeline, packed; all or none of them.
@@ -98,22 +108,18 @@ pub struct Group {
 impl Group {
     /// Takes a command in.
     pub fn add(&mut self, command: Command) {
+        self.awaited |= command.is_awaited();
         match command {
             Command::Append(append) => {
                 self.events += append.events;
                 self.bytes += append.bytes;
-                self.awaited = true;
                 self.appends.push(append);
             }
             Command::Settle(settle) => {
                 self.changes += settle.settlement.changes.len();
-                self.awaited |= settle.reply.is_some();
                 self.settles.push(settle);
             }
-            Command::Control(control) => {
-                self.awaited = true;
-                self.controls.push(control);
-            }
+            Command::Control(control) => self.controls.push(control),
         }
     }
 

@@ -115,7 +115,7 @@ pub fn trace(transaction: &ReadTransaction, message_id: &str, max: usize) -> Res
             };
             stories.push(Story {
                 message_id: message_id.to_owned(),
-                pipeline: pipeline.row.name.0.clone(),
+                pipeline: pipeline.row.name.to_string(),
                 kind: event.kind.to_string(),
                 received_ms: event.received_ms,
                 json: event.json.clone(),
@@ -152,7 +152,7 @@ pub fn recent(
             seqs.push(seq);
             stories.push(Story {
                 message_id: event.message_id.to_string(),
-                pipeline: name.0.clone(),
+                pipeline: name.to_string(),
                 kind: event.kind.to_string(),
                 received_ms: event.received_ms,
                 json: event.json.clone(),

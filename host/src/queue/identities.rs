@@ -32,7 +32,7 @@ pub type Identity = u128;
 
 /// The identity of an event.
 pub fn identity(pipeline: &PipelineId, message_id: &str) -> Identity {
-    let hash = Sha256::new().chain_update(pipeline.0.as_bytes()).chain_update([0]).chain_update(message_id).finalize();
+    let hash = Sha256::new().chain_update(pipeline.as_str()).chain_update([0]).chain_update(message_id).finalize();
     let (half, _) = hash.split_first_chunk().expect("SHA-256 has 32 bytes");
     u128::from_le_bytes(*half)
 }

@@ -12,7 +12,7 @@ use redb::{ReadTransaction, ReadableTable};
 use super::dead::{self, DeadRow};
 use super::settle::{OwedRow, Settling};
 use super::state::State;
-use super::tables::{DEAD, DEAD_EVENTS, DeadKey, STATE, from_json};
+use super::tables::{DEAD, DEAD_EVENTS, DeadKey, OWED, STATE, from_json};
 use super::{DeadLetter, Death, DeliveryId, DestinationId, Note, RequestId, StoreError, StoredRequest};
 use crate::event::EventKind;
 
@@ -108,6 +108,64 @@ pub struct DeadStepped {
     pub next: Option<DeadCursor>,
     /// A destination that has too many stored requests: letters of it were passed over.
     pub held: Option<DestinationId>,
+    /// The deliveries that replayed letters became.
+    pub replays: Vec<ReplayRange>,
+}
+
+/// Deliveries of replays of one destination, with numbers that follow one another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayRange {
+    /// Which destination.
+    pub destination: DestinationId,
+    /// The first.
+    pub first: DeliveryId,
+    /// The last.
+    pub last: DeliveryId,
+}
+
+impl ReplayRange {
+    /// Whether a delivery of this destination is one of them.
+    fn holds(&self, delivery: u64) -> bool {
+        (self.first.0..=self.last.0).contains(&delivery) && DeliveryId(delivery).seq().is_none()
+    }
+}
+
+/// Adds a delivery behind the others, or a range of its own.
+pub fn add_replay(ranges: &mut Vec<ReplayRange>, destination: &DestinationId, first: DeliveryId, last: DeliveryId) {
+    let own = ranges.iter_mut().rev().find(|range| range.destination == *destination);
+    match own.filter(|range| range.last.is_before(first)) {
+        Some(range) => range.last = last,
+        None => ranges.push(ReplayRange { destination: destination.clone(), first, last }),
+    }
+}
+
+/// How far deliveries of replays are; those that are neither ended well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplayFates {
+    /// Not yet ended.
+    pub owed: u64,
+    /// Dead letters again.
+    pub dead: u64,
+}
+
+/// How far deliveries of replays are that were made at `since_ms` or later. Letters that died again and
+/// are gone by now are not counted.
+pub fn fates(transaction: &ReadTransaction, ranges: &[ReplayRange], since_ms: u64) -> Result<ReplayFates, StoreError> {
+    let state = State::load(&transaction.open_table(STATE)?)?;
+    let (owed, dead) = (transaction.open_table(OWED)?, transaction.open_table(DEAD)?);
+    let mut fates = ReplayFates::default();
+    let numbered: Vec<(u32, &ReplayRange)> =
+        ranges.iter().filter_map(|range| Some((state.destination_number(&range.destination)?, range))).collect();
+    for (number, range) in &numbered {
+        for row in owed.range((*number, range.first.0)..=(*number, range.last.0))? {
+            fates.owed += u64::from(range.holds(row?.0.value().1));
+        }
+    }
+    for row in dead.range((since_ms, 0, 0)..)?.take(ROWS_MAX) {
+        let (_, number, delivery) = row?.0.value();
+        fates.dead += u64::from(numbered.iter().any(|(own, range)| *own == number && range.holds(delivery)));
+    }
+    Ok(fates)
 }
 
 impl fmt::Display for DeadCursor {
@@ -239,14 +297,18 @@ pub fn step(settling: &mut Settling<'_, '_>, step: &DeadStep) -> Result<DeadStep
         }
     };
     let (keys, next) = find(dead, state, &step.filter, DeadOrder::OldestFirst, step.after, may)?;
-    let mut stepped = DeadStepped { count: 0, next, held };
+    let mut stepped = DeadStepped { count: 0, next, held, replays: Vec::new() };
     let mut bytes = 0;
     for key in keys {
         let Some((row, json)) = dead::remove(settling.state, settling.tables, key)? else {
             continue;
         };
         match &step.fate {
-            DeadFate::Replay(payload) => replay(settling, key.1, row, &json, payload)?,
+            DeadFate::Replay(payload) => {
+                let delivery = replay(settling, key.1, row, &json, payload)?;
+                let destination = settling.state.destination(key.1).row.name.clone();
+                add_replay(&mut stepped.replays, &destination, delivery, delivery);
+            }
             DeadFate::Discard => dead::letters_mut(settling.state, key.1).discarded += 1,
         }
         stepped.count += 1;
@@ -265,7 +327,7 @@ fn replay(
     row: DeadRow,
     json: &[u8],
     payload: &Bytes,
-) -> Result<(), StoreError> {
+) -> Result<DeliveryId, StoreError> {
     let delivery = settling.add_replay(number, row.event, json)?;
     settling.put(
         number,
@@ -277,7 +339,8 @@ fn replay(
             payload: payload.clone(),
         },
     )?;
-    settling.note_replay(number, &[delivery], format!("died of {}", row.death.reason))
+    settling.note_replay(number, &[delivery], format!("died of {}", row.death.reason))?;
+    Ok(delivery)
 }
 
 impl Settling<'_, '_> {
@@ -357,6 +420,20 @@ fn find(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn deliveries_that_follow_one_another_are_one_range() {
+        let (one, other) = (DestinationId("shop/a".to_string()), DestinationId("shop/b".to_string()));
+        let mut ranges = Vec::new();
+        for (destination, number) in [(&one, 1), (&other, 1), (&one, 2), (&one, 3), (&one, 5), (&other, 2)] {
+            let delivery = DeliveryId::replay(number);
+            add_replay(&mut ranges, destination, delivery, delivery);
+        }
+        let shown: Vec<_> =
+            ranges.iter().map(|own| (own.destination.0.as_str(), own.first.0 >> 1, own.last.0 >> 1)).collect();
+        assert_eq!(shown, [("shop/a", 1, 3), ("shop/b", 1, 2), ("shop/a", 5, 5)]);
+        assert!(ranges[0].holds(DeliveryId::replay(2).0) && !ranges[0].holds(DeliveryId::first(2).0));
+    }
 
     #[test]
     fn a_cursor_is_read_as_it_is_written_and_nonsense_is_none() {

@@ -15,6 +15,7 @@
 mod backfill;
 mod backlog;
 mod cache;
+mod commands;
 mod committer;
 mod copy;
 mod dead;
@@ -36,15 +37,16 @@ mod shared;
 mod state;
 mod stored_frame;
 mod tables;
-mod xxhash;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use twox_hash::XxHash64;
 
 use crate::event::{Event, MessageId};
 use crate::meter::HistogramCounts;
@@ -53,16 +55,45 @@ pub use backfill::{Backfill, BackfillPlace, BackfillStep};
 pub use copy::{Contents, Existing, STORE_FILE, contents, restore};
 pub use dead::LettersKept;
 pub use erase::{Erased, UserId};
-pub use letters::{DeadContent, DeadCursor, DeadFate, DeadFilter, DeadOrder, DeadPage, DeadStep, DeadStepped};
+pub use letters::{
+    DeadContent, DeadCursor, DeadFate, DeadFilter, DeadOrder, DeadPage, DeadStep, DeadStepped, ReplayFates,
+    ReplayRange, add_replay,
+};
 pub use options::{Clock, FreeBytes, StoreOptions};
 pub use redb_store::RedbStore;
 
 /// Settlements become durable at the latest so long after they were handed over, in milliseconds.
 pub const SETTLE_LAG_MS: u64 = 100;
 
-/// A pipeline's name, as configured.
+/// A pipeline's name, as configured. Cheap to clone: each event in flight has one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub struct PipelineId(pub String);
+#[serde(from = "String", into = "String")]
+pub struct PipelineId(Arc<str>);
+
+impl PipelineId {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for PipelineId {
+    fn from(name: String) -> PipelineId {
+        PipelineId(name.into())
+    }
+}
+
+impl From<&str> for PipelineId {
+    fn from(name: &str) -> PipelineId {
+        PipelineId(name.into())
+    }
+}
+
+impl From<PipelineId> for String {
+    fn from(id: PipelineId) -> String {
+        id.as_str().to_string()
+    }
+}
 
 /// A destination's name: `<pipeline>/<destination>`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -137,7 +168,7 @@ impl Lane {
     /// The lane of that name. Names of different `space`s never mean the same lane. Stored, so it
     /// stays the same in all versions.
     pub fn named(space: &str, name: &str) -> Lane {
-        Lane(xxhash::xxh64(name.as_bytes(), xxhash::xxh64(space.as_bytes(), 0)))
+        Lane(XxHash64::oneshot(XxHash64::oneshot(0, space.as_bytes()), name.as_bytes()))
     }
 }
 
@@ -511,6 +542,9 @@ pub trait EventStore: Send + Sync + 'static {
     /// to repeat and to cancel: a letter that has met its fate is gone. Open feeds learn of replays.
     fn dead_step(&self, step: DeadStep) -> BoxFuture<'_, Result<DeadStepped, StoreError>>;
 
+    /// How far deliveries of replays are that were made at `since_ms` or later.
+    fn replay_fates(&self, ranges: Vec<ReplayRange>, since_ms: u64) -> BoxFuture<'_, Result<ReplayFates, StoreError>>;
+
     /// Makes new deliveries of the next events of a replay from the queue, in one transaction of
     /// bounded size that also keeps the place: after a crash it goes on where it was.
     fn backfill(&self, step: BackfillStep) -> BoxFuture<'_, Result<Backfill, StoreError>>;
@@ -569,8 +603,8 @@ pub trait Feed: Send {
     /// that are not durable yet.
     fn standing(&self) -> Vec<(RequestId, Vec<Lane>)>;
 
-    /// The stored requests that an erasing removed, or did not let be stored, since the last call; those
-    /// in flight, too. [`Feed::changed`] completes when there are some.
+    /// The stored requests that an erasing removed, or that were not stored because all their events were
+    /// erased or expired meanwhile, since the last call; those in flight, too. [`Feed::changed`] completes when there are some.
     fn erased(&mut self) -> Vec<RequestId>;
 
     /// Whether the operator had paused the destination when the feed was opened.

@@ -41,8 +41,8 @@ pub struct StoreOptions {
     /// How many identities are known at most; beyond, the oldest are forgotten. 10 million: 2,800
     /// events a second for an hour, in about 36 bytes of memory each.
     pub deduplication_ids_max: u64,
-    /// Memory for decoded frames, so that destinations share them. 64 MiB: about a second of
-    /// full load.
+    /// Memory for decoded frames, so that destinations share them. 128 MiB: about a second of
+    /// full load; in use only while a destination is behind.
     pub cache_bytes: usize,
     /// Memory for the engine's pages, half of it for those of one commit. 16 MiB: frames have a
     /// cache of their own, and a small one stays in the processor's.
@@ -69,7 +69,7 @@ impl Default for StoreOptions {
             dead_bytes_max: GIB,
             deduplication_window_ms: 60 * 60 * 1_000,
             deduplication_ids_max: 10_000_000,
-            cache_bytes: 64 << 20,
+            cache_bytes: 128 << 20,
             engine_cache_bytes: 16 << 20,
             replan: |_| Bytes::new(),
             now: Arc::new(system_now_ms),

@@ -14,8 +14,9 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, StorageError};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
+use super::commands::{self, Commands};
 use super::committer::Committer;
 use super::feed::RedbFeed;
 use super::frame::Block;
@@ -26,13 +27,14 @@ use super::options::StoreOptions;
 use super::shared::{Shared, blocking};
 use super::state::State;
 use super::tables::{self, FORMAT, Format, IDENTITIES, RECORDS, STATE};
-use super::{AppendError, Appended, DeadContent, DeadCursor, DeadFilter, DeadOrder, DeadPage, DeadStep, DeadStepped};
+use super::{
+    AppendError, Appended, DeadContent, DeadCursor, DeadFilter, DeadOrder, DeadPage, DeadStep, DeadStepped,
+    ReplayFates, ReplayRange,
+};
 use super::{Backfill, BackfillStep, DestinationId, DestinationStatus, Erased, EventStore, Feed, NewEvent, PipelineId};
 use super::{Start, StoreError, StoreStatus, Story, UserId, copy, dead, erase, history, letters};
 use crate::event::Event;
 
-/// So many commands wait for the committer at most; who has one more waits for room.
-const COMMANDS_MAX: usize = 1_024;
 /// Memory for appends that wait, in KiB of JSON: many groups, and far less than ingest may hold.
 const WAITING_KIB_MAX: usize = 64 << 10;
 /// A trace shows at most so many events of one identity.
@@ -41,7 +43,7 @@ const STORIES_MAX: usize = 16;
 /// The durable store in one redb file.
 pub struct RedbStore {
     shared: Arc<Shared>,
-    commands: mpsc::Sender<Command>,
+    commands: Commands,
     /// KiB of JSON that appends may still wait in.
     room: Arc<Semaphore>,
 }
@@ -81,10 +83,8 @@ impl RedbStore {
         dead::count_uncounted(&database, &mut state)?;
         let identities = load_identities(&database, &options)?;
         let shared = Arc::new(Shared::new(path, options, database));
-        let (commands, received) = mpsc::channel(COMMANDS_MAX);
-        let timer = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let timer = timer.map_err(|error| StoreError::Failed(error.to_string()))?;
-        let committer = Committer::new(shared.clone(), received, timer, state, identities);
+        let (commands, inbox) = commands::channel();
+        let committer = Committer::new(shared.clone(), inbox, state, identities);
         std::thread::Builder::new()
             .name("committer".to_owned())
             .spawn(move || committer.run())
@@ -224,6 +224,11 @@ impl EventStore for RedbStore {
 
     fn dead_step(&self, step: DeadStep) -> BoxFuture<'_, Result<DeadStepped, StoreError>> {
         Box::pin(self.ask(|reply| Control::DeadStep(step, reply)))
+    }
+
+    fn replay_fates(&self, ranges: Vec<ReplayRange>, since_ms: u64) -> BoxFuture<'_, Result<ReplayFates, StoreError>> {
+        let shared = self.shared.clone();
+        Box::pin(blocking(move || letters::fates(&shared.begin_read()?, &ranges, since_ms)))
     }
 
     fn backfill(&self, step: BackfillStep) -> BoxFuture<'_, Result<Backfill, StoreError>> {

@@ -93,7 +93,7 @@ impl Settling<'_, '_> {
                 Change::Finish { delivery, outcome } => self.finish(number, delivery, outcome)?,
                 Change::Owe { delivery, requests, dead } => self.owe(number, &delivery, requests, dead)?,
                 Change::Put(request) => {
-                    if let Some(request) = self.without_erased(number, request)? {
+                    if let Some(request) = self.without_ended(number, request)? {
                         self.put(number, &request)?;
                     }
                 }

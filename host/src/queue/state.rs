@@ -126,6 +126,11 @@ impl DeliveryId {
         DeliveryId(number << 1 | 1)
     }
 
+    /// Whether another replay is the next one.
+    pub(super) fn is_before(self, other: DeliveryId) -> bool {
+        self.0 + 2 == other.0
+    }
+
     /// The event's sequence number, when this is its first delivery.
     pub(super) fn seq(self) -> Option<u64> {
         (self.0 & 1 == 0).then_some(self.0 >> 1)

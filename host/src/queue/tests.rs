@@ -68,7 +68,7 @@ fn open(path: &Path) -> RedbStore {
 }
 
 fn pipeline(name: &str) -> PipelineId {
-    PipelineId(name.to_owned())
+    PipelineId::from(name)
 }
 
 fn destination(name: &str) -> DestinationId {

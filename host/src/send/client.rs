@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::StatusCode;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{HeaderName, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as PooledClient;
@@ -146,7 +147,8 @@ impl Client {
     pub async fn send(&self, mut outgoing: Outgoing) -> Result<Answer, SendError> {
         let mut used = None;
         if let Some(request) = outgoing.token.take() {
-            let token = self.token(&request).await?;
+            // Seldom, so that its room is not every request's.
+            let token = Box::pin(self.token(&request)).await?;
             outgoing.headers.push(("authorization".to_string(), format!("Bearer {}", token.value.reveal())));
             used = Some(token.used);
         }
@@ -249,29 +251,38 @@ impl Client {
             if is_read_by_proxy && head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
                 return Err(SendError::Network("the proxy does not accept its user and password".to_string()));
             }
-            let mut read = BytesMut::new();
-            while let Some(frame) = body.frame().await {
-                let frame = frame.map_err(|error| SendError::Network(format!("the answer broke off: {error}")))?;
-                if let Some(data) = frame.data_ref() {
-                    let room = self.answer_bytes_max - read.len();
-                    read.extend_from_slice(&data[..data.len().min(room)]);
-                    if read.len() == self.answer_bytes_max {
-                        break;
-                    }
-                }
-            }
+            let read = self.read(&mut body).await?;
             let headers = head
                 .headers
                 .iter()
                 .filter_map(|(name, value)| Some((name.as_str().to_string(), value.to_str().ok()?.to_string())))
                 .collect();
             let status = head.status.as_u16();
-            Ok::<_, SendError>(Answer { status, headers, body: read.freeze(), took_ms: 0, token: None })
+            Ok::<_, SendError>(Answer { status, headers, body: read, took_ms: 0, token: None })
         };
         let answer = tokio::time::timeout(Duration::from_millis(self.timeout_ms), whole)
             .await
             .map_err(|_| SendError::Timeout(self.timeout_ms))??;
         Ok(Answer { took_ms: started.elapsed().as_millis() as u32, ..answer })
+    }
+
+    /// Reads an answer's body, as far as it is read.
+    async fn read(&self, body: &mut Incoming) -> Result<Bytes, SendError> {
+        let mut read = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| SendError::Network(format!("the answer broke off: {error}")))?;
+            let Ok(mut data) = frame.into_data() else { continue };
+            data.truncate(self.answer_bytes_max - read.len());
+            if read.is_empty() && body.is_end_stream() {
+                // The usual case: one piece, nothing to copy.
+                return Ok(data);
+            }
+            read.extend_from_slice(&data);
+            if read.len() == self.answer_bytes_max {
+                break;
+            }
+        }
+        Ok(read.freeze())
     }
 
     /// The answer with handles where the vendor repeats secrets: it is shown, stored and read by the plugin.

@@ -81,7 +81,14 @@ impl Transformation {
             return Ok(Routing::Filtered(rule));
         }
         let mut draft = Draft::new(event);
+        let before = draft.view().root().raw().to_vec();
         self.note_consent(&mut draft, budget)?;
+        let after = draft.view().root().raw();
+        if after != before {
+            let after = Some(String::from_utf8_lossy(after).into_owned());
+            let detail = "said in Segment's way, too".to_string();
+            steps.push(Step { effect: StepEffect::Changed, operation: "consent", after, ..filter("consent", detail) });
+        }
         for link in &self.chain.links {
             let ran = link.rule.run(&mut draft, budget)?;
             let before = draft.view().root().raw().to_vec();

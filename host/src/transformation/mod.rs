@@ -52,7 +52,7 @@ pub use mistake::Mistake;
 pub use path::{PATH_BYTES_MAX, SEGMENTS_MAX};
 pub use pii::{Action, Class, LongTreatment, Part, Policy, PolicyAsWritten, Treatment};
 pub use rule::{Drops, Paths, Rule, Secret};
-pub use search::classes_in;
+pub use search::{classes_in, values_of_classes};
 pub use steps::{Exhausted, MADE_BYTES_MAX, STEPS_MAX, Steps};
 
 use consent::Consent;

@@ -36,6 +36,21 @@ pub fn classes_in(view: View<'_>, steps: &Steps) -> Result<Vec<Class>, Exhausted
     Ok(found)
 }
 
+/// The values that are of a class of personal data, or of which parts are, by their numbers in the index;
+/// each range with all that the value contains.
+pub fn values_of_classes(view: View<'_>, steps: &Steps) -> Result<Vec<(Range<u32>, Class)>, Exhausted> {
+    let mut found = Vec::new();
+    search(view, u8::MAX, u8::MAX, steps, &mut |value, sight| {
+        let own = value.number()..value.entry().next;
+        match sight {
+            Sight::Whole(class) => found.push((own, class)),
+            Sight::Parts(parts) => found.extend(parts.first().map(|(class, _)| (own, *class))),
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 /// Whether a value is what hashing or hiding leaves.
 fn is_treated(text: &str) -> bool {
     is_hash(text) || text == HIDDEN || text.contains("***")

@@ -4,6 +4,7 @@
 //! broken. One scan a byte; only where an item is broken are bytes read again, and then within a
 //! budget that is linear in the body.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::key::peek_write_key;
@@ -45,6 +46,32 @@ pub(super) struct Read<'a> {
     batch_seen: bool,
     /// Bytes that may still be read again.
     pub budget: usize,
+}
+
+/// Memory that one body after the other is read into: large blocks are dear to get and to give back.
+#[derive(Default)]
+struct Scratch {
+    scanner: Scanner,
+    json: Vec<u8>,
+    index: Vec<u8>,
+}
+
+/// A thread keeps so many bytes of either list at most.
+const KEPT_BYTES_MAX: usize = 1 << 20;
+
+thread_local! {
+    static SCRATCH: Cell<Scratch> = Cell::default();
+}
+
+impl Drop for Read<'_> {
+    fn drop(&mut self) {
+        let (mut json, mut index) = (std::mem::take(&mut self.json), std::mem::take(&mut self.index));
+        if json.capacity().max(index.capacity()) <= KEPT_BYTES_MAX {
+            json.clear();
+            index.clear();
+            SCRATCH.set(Scratch { scanner: std::mem::take(&mut self.scanner), json, index });
+        }
+    }
 }
 
 /// Reads a body that is one event.
@@ -95,13 +122,16 @@ pub(super) fn read_batch<'a>(body: &'a [u8], limits: &Limits) -> Result<Read<'a>
 
 impl<'a> Read<'a> {
     fn new(body: &'a [u8], limits: &Limits) -> Read<'a> {
+        let Scratch { scanner, mut json, mut index } = SCRATCH.take();
+        json.reserve(body.len());
+        index.reserve(body.len() * 2);
         Read {
             input: Input::new(body),
-            scanner: Scanner::default(),
+            scanner,
             bounds: limits.bounds(),
             batch_events_max: limits.batch_events_max,
-            json: Vec::with_capacity(body.len()),
-            index: Vec::with_capacity(body.len() * 2),
+            json,
+            index,
             items: Vec::new(),
             write_key: None,
             context: None,

@@ -148,9 +148,7 @@ fn watch_live(daemon: &Daemon) -> Arc<Mutex<Vec<u8>>> {
     seen
 }
 
-/// All files of the data directory but those that hold a key of the installation.
-/// The configurations that were in effect are kept as they were written, as the file itself is: what stands
-/// in it in plain stands here, too, for the owner's eyes alone.
+/// The configurations that were in effect are for the owner's eyes alone.
 fn assert_private(directory: &Path) {
     let mode = |path: &Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
     assert_eq!(mode(directory), 0o700, "{}", directory.display());
@@ -160,13 +158,15 @@ fn assert_private(directory: &Path) {
     }
 }
 
+/// All files of the data directory but the one that holds the admin token.
 fn files(directory: &Path, found: &mut Vec<(String, Vec<u8>)>) {
     for entry in std::fs::read_dir(directory).expect("a directory") {
         let path = entry.expect("an entry").path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name == "configurations" {
             assert_private(&path);
-        } else if path.is_dir() {
+        }
+        if path.is_dir() {
             files(&path, found);
         } else if name != "admin-token" {
             found.push((path.display().to_string(), std::fs::read(&path).expect("a file")));

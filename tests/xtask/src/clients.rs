@@ -23,6 +23,7 @@ pub fn install() -> Result<(), Failure> {
     python_is_there()?;
     PYTHON_CLIENTS.into_iter().try_for_each(python)?;
     plugin_tools()?;
+    schemathesis()?;
     rust()?;
     console()?;
     chromium()
@@ -60,7 +61,9 @@ fn npm_install(name: &str, from: &Path, to: &Path) -> Result<(), Failure> {
 fn console() -> Result<(), Failure> {
     let (from, to) = (root().join("tests/console"), target().join("clients/console"));
     std::fs::create_dir_all(&to).map_err(|error| format!("{}: {error}", to.display()))?;
-    copy(&from, &to, &["package.json", "package-lock.json", "walk.mjs"])?;
+    let walks = ["browser.mjs", "walk.mjs", "pages.mjs", "forms.mjs", "keys.mjs"];
+    copy(&from, &to, &walks)?;
+    copy(&from, &to, &["package.json", "package-lock.json"])?;
     unless_installed(&from.join("package-lock.json"), &to.join("installed"), || {
         let mut npm = command("npm", &["ci", "--no-audit", "--no-fund", "--ignore-scripts"]);
         step("install what walks through the console", npm.current_dir(&to))
@@ -102,6 +105,13 @@ fn plugin_tools() -> Result<(), Failure> {
     copy(&from.join("javascript"), &javascript, &["package.json", "package-lock.json"])?;
     npm_install("install the tools for JavaScript plugins", &from.join("javascript"), &javascript)?;
     pip_install("install the tools for Python plugins", &from.join("python"), &to("python")?)
+}
+
+/// What tests the admin interface against its own description.
+fn schemathesis() -> Result<(), Failure> {
+    let to = target().join("clients/schemathesis");
+    std::fs::create_dir_all(&to).map_err(|error| format!("{}: {error}", to.display()))?;
+    pip_install("install what tests the admin interface", &root().join("tests/schemathesis"), &to)
 }
 
 /// cargo knows itself what is built already.

@@ -10,7 +10,18 @@ use crate::{Failure, root, target};
 pub fn command(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root()).env("CARGO_TARGET_DIR", target());
+    for (name, _) in std::env::vars() {
+        if tells_of_this_package(&name) {
+            command.env_remove(name);
+        }
+    }
     command
+}
+
+/// Whether it is a variable by which cargo tells this program of its own package. Some packages are built
+/// anew when such a variable changes, so that they would be at every turn from `cargo` to `cargo xtask`.
+fn tells_of_this_package(name: &str) -> bool {
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 /// This cargo.

@@ -33,7 +33,7 @@ function follow(address, indicator, on) {
 
 // Numbers: only texts change, nothing moves.
 const numbers = document.querySelector('[data-live-stream]')
-const replay = document.querySelector('[data-replay][data-state="running"]')
+const replay = document.querySelector('[data-replay][data-open]')
 if (numbers || replay) {
   follow(numbers ? numbers.dataset.liveStream : '/live/overview', numbers, {
     numbers(changed) {
@@ -52,7 +52,7 @@ if (replay) {
     const fresh = page.querySelector('[data-replays]')
     const own = document.querySelector('[data-replays]')
     if (fresh && own && !own.contains(document.activeElement)) own.replaceWith(fresh)
-    if (page.querySelector('[data-replay][data-state="running"]')) setTimeout(look, 1500)
+    if (page.querySelector('[data-replay][data-open]')) setTimeout(look, 1500)
     else if (!document.activeElement || document.activeElement === document.body) location.reload()
   }
   setTimeout(look, 1500)
@@ -91,8 +91,8 @@ if (stream) {
   })
   follow(stream.dataset.liveEvents, indicator, {
     hello() {},
-    tick({ passed_over: more }) {
-      if (more) mark(indicator, 'on', `Live, ${more} more a second not shown`)
+    tick({ shown, of }) {
+      if (of > shown) mark(indicator, 'on', `Live, showing ${shown} of ${of.toLocaleString('en-US')} events a second`)
     },
     event(event) {
       if (paused || held) {
@@ -198,7 +198,7 @@ if (editor()) {
       for (const input of rule.querySelectorAll('input[name], select[name]')) {
         const same = next.querySelector(`[name="${CSS.escape(input.name)}"]`)
         if (!same) continue
-        for (const name of ['placeholder', 'aria-invalid', 'readonly']) {
+        for (const name of ['placeholder', 'aria-invalid', 'data-unused']) {
           if (same.hasAttribute(name)) input.setAttribute(name, same.getAttribute(name))
           else input.removeAttribute(name)
         }

@@ -11,7 +11,7 @@ use crate::meter::{FaultKind, GuestMeter};
 use crate::plugin::fair::Conduct;
 use crate::plugin::fault::{BadPlan, PluginFault};
 use crate::plugin::plan::{Judgement, Response, Verdict};
-use crate::plugin::split::plan_splitting;
+use crate::plugin::split::{Search, plan_splitting};
 use crate::plugin::workers::Workers;
 use crate::queue::DestinationId;
 use crate::validate::event_from_line;
@@ -130,7 +130,7 @@ fn a_failing_batch_is_halved_down_to_its_culprits() {
     let workers = Workers::start(2).expect("threads");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let meter = Arc::new(GuestMeter::new(&DestinationId("shop/picky".to_string()), "picky"));
-    check(runtime.block_on(workers.plan(&revision, &"{}".into(), NOW_MS, events(&ids), &meter)));
+    check(runtime.block_on(workers.plan(Search::Full, &revision, &"{}".into(), NOW_MS, events(&ids), &meter)));
     let counts = meter.counts();
     let traps = counts.faults.iter().find(|(kind, _)| *kind == FaultKind::Trap).map_or(0, |(_, count)| *count);
     assert!(traps >= 3 && counts.plan_calls > traps, "{counts:?}");

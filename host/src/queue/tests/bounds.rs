@@ -154,6 +154,45 @@ async fn what_is_owed_outlives_its_frame() {
     assert_eq!((letters[0].message_id.as_str(), letters[0].died_ms), ("a", START_MS + 5_000));
 }
 
+/// Such a request once kept the places of the expired ones, and counted the others wrong.
+#[tokio::test]
+async fn a_request_of_which_some_events_expired_in_flight_is_stored_without_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = TestClock::new();
+    let options = StoreOptions { replan: |_| Bytes::from_static(b"planned anew"), ..clock.options() };
+    let store = RedbStore::open(&folder.path().join("queue.redb"), options).unwrap();
+    append(&store, "shop", &["a", "b"]).await;
+    let mut ga4 = feed(&store, "shop/ga4").await;
+    ga4.bound_backlog(Some(Backlog { bytes_max: u64::MAX, age_ms_max: 1_000 }));
+    clock.advance(1_001);
+    let young = |name: &str| {
+        let mut young = new_event("shop", name);
+        young.event.received_ms = START_MS + 1_001;
+        young
+    };
+    let first = drain(&mut ga4).await;
+    store.append(vec![young("c")]).await.unwrap();
+    assert_eq!(status(&store, "shop/ga4").await.counters.expired, 2, "a and b, in flight");
+    let all = [first, drain(&mut ga4).await].concat();
+    assert_eq!(names(&all), ["a", "b", "c"]);
+    let ids: Vec<DeliveryId> = all.iter().map(|delivery| delivery.id).collect();
+    let owe = |delivery: &Delivery| Change::Owe { delivery: delivery.clone(), requests: 1, dead: None };
+    let put = |id: RequestId, covers: &[DeliveryId]| {
+        let payload = Bytes::from_static(b"as it was sent");
+        Change::Put(StoredRequest { id, due_ms: START_MS, covers: covers.to_vec(), lanes: vec![], payload })
+    };
+    let [mixed, gone] = [ga4.new_request_id(), ga4.new_request_id()];
+    let mut changes: Vec<Change> = all.iter().map(owe).collect();
+    changes.extend([put(mixed, &ids), put(gone, &ids[..2])]);
+    settle(&*ga4, changes).await;
+    let due = ga4.due(START_MS + 9_000, 10).await.unwrap();
+    let due: Vec<_> = due.iter().map(|(stored, own)| (stored.id, &stored.payload[..], names(own))).collect();
+    assert_eq!(due, [(mixed, &b"planned anew"[..], vec!["c".to_string()])]);
+    assert_eq!(ga4.erased(), [gone], "it leaves its lanes");
+    let now = status(&store, "shop/ga4").await;
+    assert_eq!((now.counters.expired, now.owed, now.waiting, now.stored_requests), (2, 1, 0, 1));
+}
+
 #[tokio::test]
 async fn what_waits_longer_than_the_backlog_may_expires_and_the_rest_is_handed_out() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,6 +3,8 @@
 
 use std::collections::HashSet;
 
+use rustix::io::Errno;
+
 use super::disk::Disk;
 use super::*;
 
@@ -88,7 +90,7 @@ async fn a_power_cut_at_any_moment_loses_nothing_acknowledged() {
     }
 }
 
-/// EIO, at a write or at the sync: what was not made durable is not acknowledged, nothing is tried
+/// A disk that fails, is full or read-only, at a write or at the sync: what was not made durable is not acknowledged, nothing is tried
 /// again, and a store that is opened anew on a disk that works has what was acknowledged.
 async fn check_broken(break_disk: impl FnOnce(&Disk), told: &str) {
     let disk = Disk::default();
@@ -126,7 +128,13 @@ async fn a_failed_sync_poisons_the_store_for_good() {
 
 #[tokio::test]
 async fn a_failed_write_poisons_the_store_for_good() {
-    check_broken(Disk::fail_next_write, "the disk cannot be written").await;
+    for (error, told) in [
+        (Errno::IO, "Input/output error"),
+        (Errno::NOSPC, "No space left on device"),
+        (Errno::ROFS, "Read-only file system"),
+    ] {
+        check_broken(|disk| disk.fail_next_write(error), told).await;
+    }
 }
 
 #[tokio::test]

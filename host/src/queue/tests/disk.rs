@@ -5,6 +5,7 @@ use std::io::{Error, Result};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use redb::StorageBackend;
+use rustix::io::Errno;
 
 use super::Random;
 
@@ -28,8 +29,8 @@ struct Sectors {
     cut: bool,
     /// The next sync fails, though the power stays on.
     fail_sync: bool,
-    /// So does the next write.
-    fail_write: bool,
+    /// The next write fails with this error of the system.
+    fail_write: Option<Errno>,
     failed: bool,
     /// Writes and syncs that were tried after the failure.
     tried_after_failure: u64,
@@ -94,9 +95,9 @@ impl Disk {
         self.lock().fail_sync = true;
     }
 
-    /// Lets the next write fail.
-    pub fn fail_next_write(&self) {
-        self.lock().fail_write = true;
+    /// Lets the next write fail with an error of the system.
+    pub fn fail_next_write(&self, error: Errno) {
+        self.lock().fail_write = Some(error);
     }
 
     /// How often the disk was written or synced after a write or a sync failed.
@@ -167,9 +168,9 @@ impl StorageBackend for Disk {
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
         let mut sectors = self.lock();
-        if std::mem::take(&mut sectors.fail_write) {
+        if let Some(error) = sectors.fail_write.take() {
             sectors.failed = true;
-            return Err(Error::other("the disk cannot be written"));
+            return Err(error.into());
         }
         sectors.change(Operation::Write(usize::try_from(offset).unwrap(), data.to_vec()))
     }

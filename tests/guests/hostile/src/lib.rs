@@ -97,27 +97,62 @@ impl Guest for Hostile {
 
 impl Judge for Hostile {
     fn judge_response(_now_ms: u64, response: Response) -> Judgement {
-        let mut verdicts = Vec::new();
-        let mut follow_ups = Vec::new();
+        let mut judgement = Judgement {
+            verdicts: Vec::new(),
+            follow_ups: Vec::new(),
+            slow_until_ms: None,
+            slow_quota_until_ms: None,
+            pause: None,
+            split: false,
+        };
+        // Some revisions misread every answer, whatever the mode is.
+        match revision() {
+            b'K' => trap(),
+            b'L' => spin(),
+            b'M' => judgement.verdicts.push((u32::MAX, Verdict::Delivered)),
+            _ => {}
+        }
         if response.tag == CULPRIT_TAG {
             let settings = SETTINGS.with_borrow(Settings::clone);
-            match settings.mode.as_str() {
-                "judge-spin" => spin(),
-                "judge-trap" => trap(),
-                "judge-range" => verdicts.push((u32::MAX, Verdict::Reject("of no event".to_string()))),
-                "judge-twice" => {
-                    verdicts
-                        .extend([(response.covers[0], Verdict::Delivered), (response.covers[0], Verdict::AuthExpired)]);
-                }
-                "judge-follow-ups" => follow_ups.push(Request {
-                    covers: response.covers.clone(),
-                    tag: CULPRIT_TAG.to_vec(),
-                    ..request(&settings.endpoint, b"{}")
-                }),
-                _ => {}
-            }
+            misjudge(&settings, response.covers, &mut judgement);
         }
-        Judgement { verdicts, follow_ups, slow_until_ms: None, slow_quota_until_ms: None, pause: None, split: false }
+        judgement
+    }
+}
+
+fn misjudge(settings: &Settings, covers: Vec<u32>, judgement: &mut Judgement) {
+    let event = covers[0];
+    let rejected = |reason: &str| Verdict::Reject(reason.to_string());
+    let follow_up =
+        || Request { covers: covers.clone(), tag: CULPRIT_TAG.to_vec(), ..request(&settings.endpoint, b"{}") };
+    match settings.mode.as_str() {
+        "judge-spin" => spin(),
+        "judge-trap" => trap(),
+        "judge-grow" => grow(),
+        "judge-recurse" => {
+            recurse(1);
+        }
+        "judge-range" => judgement.verdicts.push((u32::MAX, rejected("of no event"))),
+        "judge-twice" => judgement.verdicts.extend([(event, Verdict::Delivered), (event, Verdict::AuthExpired)]),
+        "judge-million" => judgement.verdicts.extend((0..MILLION).map(|_| (event, rejected("once more")))),
+        "judge-huge" => judgement.verdicts.push((event, Verdict::Reject(" ".repeat(HUGE_BYTES)))),
+        "judge-huge-pause" => judgement.pause = Some(" ".repeat(HUGE_BYTES)),
+        "judge-gigabyte" => {
+            let body = Box::leak(vec![b' '; BODY_BYTES].into_boxed_slice());
+            judgement.follow_ups.extend((0..BODIES).map(|_| Request { body: once_more(body), ..follow_up() }));
+        }
+        "judge-follow-ups" => judgement.follow_ups.push(follow_up()),
+        "judge-too-many" => {
+            judgement.follow_ups.extend((0..TOO_MANY).map(|_| Request { body: Vec::new(), ..follow_up() }))
+        }
+        "judge-follow-range" => judgement.follow_ups.push(Request { covers: vec![u32::MAX], ..follow_up() }),
+        "judge-follow-url" => judgement.follow_ups.push(Request { url: "no url at all".to_string(), ..follow_up() }),
+        "judge-follow-elsewhere" => judgement.follow_ups.push(Request {
+            url: "https://elsewhere.example/collect".to_string(),
+            auth: vec![Auth::Bearer(settings.secret.clone())],
+            ..follow_up()
+        }),
+        _ => {}
     }
 }
 

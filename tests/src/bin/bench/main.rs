@@ -2,8 +2,10 @@
 //! that a slow machine or a busy disk changes both sides. Written to target/bench.json as well.
 //!
 //! With words as arguments only the figures of those names are measured: scan, transform, plan, ingest, batches,
-//! console, memory, destinations, end-to-end, latency, swaps.
+//! console, memory, destinations, end-to-end, latency, swaps, languages, authors. The last two are measured
+//! only when they are named: they need the tools of all languages, which `cargo xtask clients` installs.
 
+mod authors;
 mod batches;
 mod clients;
 mod console;
@@ -12,6 +14,7 @@ mod destinations;
 mod end_to_end;
 mod forwarder;
 mod ingest;
+mod languages;
 mod latency;
 mod memory;
 mod parser;
@@ -25,6 +28,9 @@ mod transform;
 
 use table::Row;
 
+/// Measured only when they are named.
+const NAMED_ONLY: [&str; 2] = ["languages", "authors"];
+
 fn main() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if let [command, listen, sink] = &words[..]
@@ -37,7 +43,10 @@ fn main() -> anyhow::Result<()> {
     {
         return parser::run(listen);
     }
-    let wanted = |name: &str| words.is_empty() || words.iter().any(|word| word == name);
+    let wanted = |name: &str| {
+        let is_named = words.iter().any(|word| word == name);
+        is_named || words.is_empty() && !NAMED_ONLY.contains(&name)
+    };
     let mut rows: Vec<Row> = Vec::new();
     let mut measure = |name: &str, of: &dyn Fn() -> anyhow::Result<Vec<Row>>| -> anyhow::Result<()> {
         if wanted(name) {
@@ -57,6 +66,8 @@ fn main() -> anyhow::Result<()> {
     measure("end-to-end", &end_to_end::rows)?;
     measure("latency", &latency::rows)?;
     measure("swaps", &swaps::rows)?;
+    measure("languages", &languages::rows)?;
+    measure("authors", &authors::rows)?;
     table::print(&rows);
     table::write(&rows)
 }
