@@ -109,13 +109,14 @@ impl Attempts {
         let mut end = End::default();
         let mut health = Health::default();
         let mut pending = vec![work];
+        // What happens seldom is boxed: the room for it would be every request's.
         while let Some(work) = pending.pop() {
             let (attempt, rest) = self.attempt(deliveries, &work, &mut health).await;
             end.join(attempt);
             let answer = match rest {
                 Rest::Nothing => continue,
                 Rest::Late => {
-                    let (works, planned) = self.planned_again_late(deliveries, &work).await;
+                    let (works, planned) = Box::pin(self.planned_again_late(deliveries, &work)).await;
                     end.join(planned);
                     pending.extend(works.into_iter().rev());
                     continue;
@@ -130,7 +131,7 @@ impl Attempts {
                 let why = format!("refused as a whole, and the culprit is not found yet: {}", shown(&answer));
                 end.join(self.again(deliveries, &work, positions(&work.request), None, &why, Some(&answer)));
             } else {
-                let (halves, halved) = self.halves(deliveries, &work).await;
+                let (halves, halved) = Box::pin(self.halves(deliveries, &work)).await;
                 budget = budget.saturating_sub(halves.len() as u32);
                 end.join(halved);
                 pending.extend(halves.into_iter().rev());

@@ -90,7 +90,8 @@ async fn carry_one(attempts: &Attempts, deliveries: &[Delivery], start: Start) -
             Some(turn)
         }
     };
-    let (end, health) = attempts.carry_out(deliveries, start.work).await;
+    // In a place of its own, so that what is handed from task to task stays small.
+    let (end, health) = Box::pin(attempts.carry_out(deliveries, start.work)).await;
     match turn {
         Some(turn) if end.stored.is_empty() => {
             turn.clear();

@@ -74,7 +74,7 @@ impl Attempts {
             headers: answer.headers.clone(),
             body: answer.body.clone(),
         };
-        match self.guests.judge(&self.guest, (self.now)(), response).await {
+        match Box::pin(self.guests.judge(&self.guest, (self.now)(), response)).await {
             Ok(judgement) => (judgement, false),
             Err(fault) => {
                 tracing::warn!(destination = %self.active.destination.id, plugin = %self.active.destination.plugin, %fault,
