@@ -248,9 +248,9 @@ fn without_in_comments(mut text: String, secrets: &[String]) -> String {
         let mut from = 0;
         while let Some(at) = text[from..].find(secret.as_str()).map(|at| from + at) {
             let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
-            match text[line..at].find('#').filter(|sign| is_comment(&text, line + sign)) {
-                Some(_) => text.replace_range(at..at + secret.len(), "••••"),
-                None => from = at + secret.len(),
+            match text[line..at].match_indices('#').any(|(sign, _)| is_comment(&text, line + sign)) {
+                true => text.replace_range(at..at + secret.len(), "••••"),
+                false => from = at + secret.len(),
             }
             from = from.max(line);
         }

@@ -65,7 +65,7 @@ pub async fn page(asked: &Asked, message_id: Option<&str>) -> Result<Page, Failu
             (stream)
             div class="stack" id="story" {
                 @if let Some(message_id) = message_id { @for story in &stories { (self::story(asked, story, message_id)) } }
-                @else { p class="card empty" { "Choose an event to see its whole way: accepted, checked, planned, sent, answered." } }
+                @else if !shows_rejected { p class="card empty" { "Choose an event to see its whole way: accepted, checked, planned, sent, answered." } }
             }
         }
     };
