@@ -68,7 +68,9 @@ fn the_sdk_makes_what_a_walk_by_hand_does() {
         let (plugin, settings, events) =
             (paths::plugin(plugin), settings.display().to_string(), events.display().to_string());
         let plugin = plugin.display().to_string();
-        let run = cli::run(&["plugin", "run", &plugin, "--settings", &settings, "--events", &events]);
+        let now = ["--now", "1700000000000"];
+        let run =
+            cli::run(&[&["plugin", "run", &plugin, "--settings", &settings, "--events", &events][..], &now].concat());
         assert!(run.success, "{}", run.all());
         run.stdout
     };

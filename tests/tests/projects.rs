@@ -4,6 +4,7 @@ use serde_json::json;
 use switchyard_tests::daemon::Daemon;
 use switchyard_tests::dev::Watching;
 use switchyard_tests::expect::{SOON, eventually};
+use switchyard_tests::http::Request;
 use switchyard_tests::project::{Project, track};
 use switchyard_tests::setup::{Destination, Setup};
 use switchyard_tests::stand_in::StandIn;
@@ -75,7 +76,11 @@ impl Region {
     let daemon = Daemon::start(Setup::shop([]));
     let installed = daemon.cli_output(&["plugin", "install", &project.file().display().to_string()]);
     assert!(installed.success, "{}", installed.all());
-    let form = daemon.admin_get("/integrations/typed/add").text();
+    let sign_in = Request::post(daemon.admin_url("/sign-in"), format!("token={}", daemon.admin_token()));
+    let signed_in = sign_in.header("content-type", "application/x-www-form-urlencoded").answer();
+    let cookie = signed_in.header("set-cookie").expect("a cookie").split(';').next().unwrap_or_default().to_string();
+    let form = Request::get(daemon.admin_url("/integrations/typed/add")).header("cookie", &cookie);
+    let form = form.answer().text();
     for shown in ["URL", "Where events are sent.", "API key", "Made in the console.", "Region"] {
         assert!(form.contains(shown), "{shown}: {form}");
     }

@@ -21,7 +21,8 @@ impl Guest for Walked {
     fn configure(settings_json: String) -> Result<(), String> {
         let settings: serde_json::Value = serde_json::from_str(&settings_json).map_err(|error| error.to_string())?;
         let url = settings.get("url").and_then(|url| url.as_str()).ok_or("url: is missing")?.to_string();
-        URL.with(|kept| kept.set(url)).map_err(|_| String::from("configure was called twice"))
+        // With it the SDK's allocator starts over behind the URL after each batch.
+        URL.with(|kept| switchyard_sdk::plugin::keep(kept, url))
     }
 
     fn plan_batch(_now_ms: u64, events: Vec<Event>, index: Vec<Vec<u8>>) -> Result<Plan, String> {
