@@ -3,6 +3,7 @@
 use serde_json::Value;
 use switchyard_tests::expect::difference;
 use switchyard_tests::golden::{Case, cases};
+use switchyard_tests::{cli, paths};
 
 /// What a case gives the plugin, and what must come of it.
 const PARTS: [(&str, &str, MadeOf); 2] =
@@ -51,4 +52,27 @@ fn every_case_comes_out_as_it_says() {
     for plugin in ["webhook", "ga4", "mixpanel"] {
         assert!(cases.iter().any(|case| case.plugin == plugin), "no case for {plugin}");
     }
+}
+
+/// The benchmark compares what they cost, so they must do the same.
+#[test]
+fn the_sdk_makes_what_a_walk_by_hand_does() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let (settings, events) = (folder.path().join("settings.json"), folder.path().join("events.jsonl"));
+    let order = paths::fixture("order-completed.json");
+    let bare = r#"{"type":"track","messageId":"m-2","event":"Order Completed","properties":{"total":null,"products":[{},{"price":1}]}}"#;
+    let other = r#"{"type":"track","messageId":"m-3","event":"Signed Up"}"#;
+    std::fs::write(&settings, r#"{"url":"https://sink.example/in"}"#).expect("a file");
+    std::fs::write(&events, format!("{}\n{bare}\n{other}\n", order.trim())).expect("a file");
+    let planned = |plugin: &str| {
+        let (plugin, settings, events) =
+            (paths::plugin(plugin), settings.display().to_string(), events.display().to_string());
+        let plugin = plugin.display().to_string();
+        let run = cli::run(&["plugin", "run", &plugin, "--settings", &settings, "--events", &events]);
+        assert!(run.success, "{}", run.all());
+        run.stdout
+    };
+    let (mapped, walked) = (planned("mapped"), planned("walked"));
+    assert_eq!(mapped, walked);
+    assert!(mapped.contains("P-1003") && mapped.contains("is no order"), "{mapped}");
 }

@@ -171,6 +171,7 @@ fn when_a_guest_that_fails_at_each_event_is_mended_what_was_not_tried_is_deliver
 fn a_guest_that_always_spins_opens_its_breaker() {
     let vendors = StandIn::start();
     let guest = Destination::hostile("guest", &vendors.url(), "always-spin").delivery("breaker_failures", 1);
+    let guest = guest.delivery("backoff_ms_min", 50);
     let daemon = Daemon::start(
         Setup::shop([guest, Destination::webhook("webhook", &vendors.url())]).section("[guests]\ncall_ms_max = 300\n"),
     );
@@ -178,7 +179,7 @@ fn a_guest_that_always_spins_opens_its_breaker() {
     daemon.wait_for_log("the circuit breaker is open");
     eventually("status says so", SOON, || daemon.counters("shop/guest")["state"] == "failing");
     daemon.accept(&[shop::padded("two", 400), shop::padded("three", 400)]);
-    eventually("each was tried", SOON, || daemon.counter("shop/guest", "dead") == 3);
+    eventually("each was tried", SOON * 4, || daemon.counter("shop/guest", "dead") == 3);
     eventually("the other destination has all", SOON, || daemon.counter("shop/webhook", "delivered") == 3);
     assert_eq!(vendors.requests_to("/webhook-guest").len(), 0);
     assert_balanced(&daemon.counters("shop/guest"));

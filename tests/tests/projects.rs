@@ -29,6 +29,67 @@ fn a_new_project_passes_its_tests_and_is_the_same_file_wherever_it_stands() {
 }
 
 #[test]
+fn the_form_of_the_settings_is_made_of_the_types() {
+    let project = Project::new("typed", "rust");
+    let code = project.read("src/lib.rs");
+    let fields = "    url: String,\n";
+    let more = "    url: String,
+    /// API key
+    /// Made in the console.
+    #[setting(secret)]
+    key: Option<String>,
+    /// Region
+    #[setting(default = \"eu\")]
+    region: Region,
+";
+    let region = "
+#[derive(Deserialize, Settings)]
+#[serde(rename_all = \"lowercase\")]
+enum Region { Eu, Us }
+
+impl Region {
+    fn name(&self) -> &str { match self { Region::Eu => \"eu\", Region::Us => \"us\" } }
+}
+";
+    assert!(code.contains(fields));
+    project.write("src/lib.rs", &(code.replace(fields, more) + region));
+    project.replace("src/lib.rs", ".json_event(&event)", ".json_event(&event).tag(settings.region.name().as_bytes())");
+    let built = project.plugin("build", &[]);
+    assert!(built.success, "{}", built.all());
+    let manifest = switchyard::plugin::manifest::read_manifest(&project.bytes()).expect("it has a manifest");
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "url": {"type": "string", "title": "URL", "description": "Where events are sent."},
+            "key": {"type": "string", "title": "API key", "description": "Made in the console.", "secret": true},
+            "region": {"type": "string", "enum": ["eu", "us"], "title": "Region", "default": "eu"},
+        },
+        "required": ["url"],
+        "additionalProperties": false,
+    });
+    assert_eq!(manifest.settings, schema);
+    let section = b"switchyard:settings";
+    assert!(!project.bytes().windows(section.len()).any(|bytes| bytes == section), "it is in the manifest alone");
+
+    // The console's form of it.
+    let daemon = Daemon::start(Setup::shop([]));
+    let installed = daemon.cli_output(&["plugin", "install", &project.file().display().to_string()]);
+    assert!(installed.success, "{}", installed.all());
+    let form = daemon.admin_get("/integrations/typed/add").text();
+    for shown in ["URL", "Where events are sent.", "API key", "Made in the console.", "Region"] {
+        assert!(form.contains(shown), "{shown}: {form}");
+    }
+
+    let described = project.read("plugin.toml") + "\n[settings.url]\ntype = \"string\"\n";
+    project.write("plugin.toml", &described);
+    let twice = project.plugin("build", &[]);
+    assert!(!twice.success && twice.all().contains("described twice"), "{}", twice.all());
+    project.replace("src/lib.rs", "#[setting(secret)]", "#[setting(secrit)]");
+    let wrong = project.plugin("build", &[]);
+    assert!(!wrong.success && wrong.all().contains("no such attribute of a setting; there are"), "{}", wrong.all());
+}
+
+#[test]
 fn a_difference_is_shown_and_can_be_accepted() {
     let project = Project::new("different", "rust");
     project.replace("src/lib.rs", ".json_event(&event)", ".json_event(&event).header(\"x-new\", \"1\")");

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::daemon::trends::Counts;
-use crate::delivery::runtime::RuntimeStatus;
+use crate::delivery::health::RuntimeStatus;
 use crate::queue::DestinationStatus;
 
 /// A destination is behind when its oldest waiting event is older.

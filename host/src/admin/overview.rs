@@ -8,7 +8,7 @@ use super::health::{Health, HealthKind, health};
 use crate::config::Pipeline;
 use crate::daemon::trends::{Counts, Trend, Trends, Window, source_counts};
 use crate::daemon::{Configured, Daemon};
-use crate::delivery::runtime::RuntimeStatus;
+use crate::delivery::health::RuntimeStatus;
 use crate::ingest::SourceCounters;
 use crate::queue::{DeadContent, DeadFilter, DeadOrder, DestinationId, DestinationStatus};
 

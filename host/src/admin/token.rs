@@ -1,10 +1,10 @@
 //! The operator's token: made at the first start, kept in the data directory (0600).
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::Context;
+
+use crate::daemon::write_whole;
 
 /// The token's file in the data directory.
 pub const TOKEN_FILE: &str = "admin-token";
@@ -27,13 +27,8 @@ impl Token {
             return Ok((Token::read(data_directory)?, false));
         }
         let text = random_hex();
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .with_context(|| format!("{} cannot be made", path.display()))?;
-        file.write_all(text.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))?;
+        // Whole and durable, or not at all: with half a token the daemon does not start.
+        write_whole(&path, text.as_bytes()).with_context(|| format!("{} cannot be made", path.display()))?;
         Ok((Token(text), true))
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Daemon;
 use crate::config::{Config, Destination};
-use crate::delivery::runtime::RuntimeStatus;
+use crate::delivery::health::RuntimeStatus;
 use crate::plugin::revision::Revision;
 use crate::queue::DestinationId;
 

@@ -13,7 +13,8 @@ use super::kept_settings::{KeptSettings, Replacement, in_force, kept as kept_set
 use super::plugins::Chosen;
 use crate::config::{Config, Destination, Pipeline};
 use crate::delivery::active::{Active, ActiveGuest, FindKept, missing_grants};
-use crate::delivery::runtime::{Runtime, RuntimeStatus, Shared};
+use crate::delivery::health::RuntimeStatus;
+use crate::delivery::runtime::{Runtime, Shared};
 use crate::delivery::trial::Trial;
 use crate::meter::Meters;
 use crate::plugin::fault::PluginError;

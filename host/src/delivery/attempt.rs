@@ -3,7 +3,6 @@
 //! A request that the vendor refuses as a whole is halved down to the culprit, with a bound on the
 //! extra requests. Nothing here touches the store.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tracing::Instrument;
@@ -12,6 +11,7 @@ use super::active::{Active, ActiveGuest};
 use super::end::{End, NewStored};
 use super::gate::Gate;
 use super::guest::Guests;
+use super::health::Health;
 use super::lanes::{self, Lanes};
 use super::limiter::{Limiter, Load};
 use super::live::Live;
@@ -19,10 +19,9 @@ use super::no_token;
 use super::payload::{Payload, StoredPlan, StoredSend};
 use super::quotas::Quotas;
 use super::retry::{self, Next, Tries};
-use super::story::{moved, shown};
-use super::verdict::{self, Reading};
+use super::story::shown;
 use crate::plugin::manifest::Order;
-use crate::plugin::plan::{Judgement, Request, Response, Verdict};
+use crate::plugin::plan::Request;
 use crate::plugin::split::Search;
 use crate::queue::{Death, Delivery, Lane, Outcome};
 use crate::send::auth;
@@ -78,39 +77,6 @@ impl Work {
     /// A planned request that was not sent yet.
     pub fn new(request: Request) -> Work {
         Work { origin_key: request.key.clone(), request, tries: Tries::default(), step: 0 }
-    }
-}
-
-/// What an attempt says of the destination as a whole.
-#[derive(Clone, Debug, Default)]
-pub struct Health {
-    /// Attempts that the vendor answered as one that works.
-    pub worked: u32,
-    /// Attempts that failed in a way that may pass.
-    pub failed: u32,
-    /// Nothing more before this time: milliseconds since 1970.
-    pub slow_until_ms: Option<u64>,
-    /// Nothing more for now, and why.
-    pub pause: Option<Pause>,
-}
-
-/// Why a destination stops.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Pause {
-    /// The vendor does not accept the credentials, or is not at this address. Stored requests are tried
-    /// as they fall due, and the first that works ends the pause.
-    UntilOneWorks(String),
-    /// The plugin asked for it: until the operator resumes, or settings or plugin change.
-    Plugin(String),
-}
-
-impl Health {
-    /// Adds another attempt's.
-    pub fn join(&mut self, other: Health) {
-        self.worked += other.worked;
-        self.failed += other.failed;
-        self.slow_until_ms = self.slow_until_ms.max(other.slow_until_ms);
-        self.pause = other.pause.or(self.pause.take());
     }
 }
 
@@ -198,7 +164,7 @@ impl Attempts {
             }
         };
         drop(permit);
-        self.limiter.take(load_of(&sent), (self.now)());
+        self.limiter.take(Load::of(&sent), (self.now)());
         match sent {
             Ok(answer) => self.read(deliveries, work, answer, health).await,
             Err(SendError::Refused(refused)) => {
@@ -228,151 +194,8 @@ impl Attempts {
             message_id = first, events = covers.len(), cause = death.detail, "the plugin's request is not sent");
     }
 
-    /// What an answer means.
-    async fn read(&self, deliveries: &[Delivery], work: &Work, answer: Answer, health: &mut Health) -> (End, Rest) {
-        let (judgement, exhausted) = self.judgement(work, &answer).await;
-        let reading = verdict::by_status(answer.status, work.request.covers.len());
-        let verdicts = verdict::by_judge(&judgement, &work.request.covers);
-        let now_ms = (self.now)();
-        if let Some(pause) = &judgement.pause {
-            health.pause = Some(Pause::Plugin(pause.clone()));
-        }
-        let slow_quota_until_ms = self.slow(work, judgement.slow_quota_until_ms, now_ms);
-        health.slow_until_ms = health.slow_until_ms.max(judgement.slow_until_ms).max(slow_quota_until_ms);
-        let says_nothing = verdicts.iter().all(Option::is_none) && judgement.follow_ups.is_empty();
-        let asks_to_split = judgement.split && work.request.covers.len() > 1;
-        if asks_to_split || (reading == Reading::Split && says_nothing) {
-            health.worked += 1;
-            let mut end = End::default();
-            let detail = format!("refused as a whole, halved: {}", shown(&answer));
-            end.notes.push((positions(&work.request), self.note("halved", work, Some(&answer), detail)));
-            self.tell(deliveries, positions(&work.request), "halved", work, Some(&answer), String::new());
-            return (end, Rest::Halves(answer));
-        }
-        let is_retry = reading == Reading::Retry;
-        let asked_ms = if is_retry { retry::asked_ms(&answer.headers, now_ms) } else { None };
-        let slow_ms = match answer.status {
-            429 => asked_ms,
-            _ => retry::exhausted_ms(&answer.headers, now_ms),
-        };
-        match reading {
-            // The vendor works, and says when it takes more.
-            Reading::Retry if slow_ms.is_some() => {}
-            Reading::Retry => health.failed += 1,
-            Reading::AuthExpired | Reading::Moved => {}
-            // The vendor works, and the plugin does not.
-            _ if exhausted => health.failed += 1,
-            _ => health.worked += 1,
-        }
-        let slow_until_ms = slow_ms.map(|slow_ms| now_ms.saturating_add(slow_ms));
-        health.slow_until_ms = health.slow_until_ms.max(self.slow(work, slow_until_ms, now_ms));
-        let sorted = self.sort(work, &answer, reading, verdicts, health);
-        (self.ends(deliveries, work, &answer, sorted, judgement.follow_ups, asked_ms), Rest::Nothing)
-    }
-
-    /// What the judge says, and whether it used up its time or its memory over it.
-    async fn judgement(&self, work: &Work, answer: &Answer) -> (Judgement, bool) {
-        if !self.guest.revision.has_judge() {
-            return (Judgement::default(), false);
-        }
-        let response = Response {
-            tag: work.request.tag.clone(),
-            covers: work.request.covers.clone(),
-            status: answer.status,
-            headers: answer.headers.clone(),
-            body: answer.body.clone(),
-        };
-        match self.guests.judge(&self.guest, (self.now)(), response).await {
-            Ok(judgement) => (judgement, false),
-            Err(fault) => {
-                tracing::warn!(destination = %self.active.destination.id, plugin = %self.active.destination.plugin, %fault,
-                    "the judge failed: the host's default holds for this answer");
-                self.count_fault(&fault);
-                (Judgement::default(), fault.is_exhaustion())
-            }
-        }
-    }
-
-    /// Sorts the covered events by what their verdict asks for.
-    fn sort(
-        &self,
-        work: &Work,
-        answer: &Answer,
-        reading: Reading,
-        verdicts: Vec<Option<Verdict>>,
-        health: &mut Health,
-    ) -> Sorted {
-        let mut sorted = Sorted::default();
-        for (at, verdict) in positions(&work.request).into_iter().zip(verdicts) {
-            let verdict = verdict.unwrap_or_else(|| match reading {
-                Reading::Delivered => Verdict::Delivered,
-                Reading::Retry => Verdict::RetryAfterMs(None),
-                Reading::AuthExpired => Verdict::AuthExpired,
-                Reading::Moved => {
-                    health.pause.get_or_insert_with(|| Pause::UntilOneWorks(self.without_secrets(moved(answer))));
-                    Verdict::RetryAfterMs(None)
-                }
-                Reading::Split | Reading::Refused => Verdict::Reject(shown(answer)),
-            });
-            match verdict {
-                Verdict::Delivered => {
-                    self.active.client.worked(answer);
-                    self.guest.counts.delivered(1);
-                    sorted.parts.push((at, Outcome::Delivered));
-                }
-                Verdict::Warned(warning) => {
-                    self.active.client.worked(answer);
-                    sorted.parts.push((at, Outcome::Delivered));
-                    sorted.warnings.insert(at, format!("the vendor warns: {warning}"));
-                }
-                Verdict::Skip(reason) => {
-                    sorted.parts.push((at, Outcome::Filtered { reason: format!("plugin: {reason}") }));
-                }
-                Verdict::Reject(reason) => {
-                    self.guest.counts.rejected(1);
-                    sorted.parts.push((at, Outcome::Dead(self.death("vendor_refused", reason, work, Some(answer)))));
-                }
-                Verdict::RetryAfterMs(wait_ms) => sorted.again.entry(wait_ms).or_default().push(at),
-                Verdict::AuthExpired if self.active.client.refused(answer) => {
-                    sorted.again.entry(None).or_default().push(at);
-                }
-                Verdict::AuthExpired => {
-                    sorted.again.entry(None).or_default().push(at);
-                    let why = format!("the vendor does not accept the credentials: {}", shown(answer));
-                    health.pause = Some(Pause::UntilOneWorks(self.without_secrets(why)));
-                }
-            }
-        }
-        sorted
-    }
-
-    /// The end of a request whose events are sorted.
-    fn ends(
-        &self,
-        deliveries: &[Delivery],
-        work: &Work,
-        answer: &Answer,
-        sorted: Sorted,
-        follow_ups: Vec<Request>,
-        asked_ms: Option<u64>,
-    ) -> End {
-        let mut end = End::default();
-        for ((step, detail), covers) in sorted.steps() {
-            end.notes.push((covers.clone(), self.note(step, work, Some(answer), detail.to_string())));
-            self.tell(deliveries, covers, step, work, Some(answer), detail.to_string());
-        }
-        end.parts = sorted.parts;
-        for (wait_ms, covers) in sorted.again {
-            end.join(self.again(deliveries, work, covers, wait_ms.max(asked_ms), &shown(answer), Some(answer)));
-        }
-        for request in follow_ups {
-            end.join(self.follow_up(deliveries, work, request));
-        }
-        end
-    }
-
     /// The next step of a chain: stored first, sent once it is durable.
-    fn follow_up(&self, deliveries: &[Delivery], work: &Work, request: Request) -> End {
+    pub(super) fn follow_up(&self, deliveries: &[Delivery], work: &Work, request: Request) -> End {
         let covers = positions(&request);
         let step = work.step + 1;
         if step > STEPS_MAX {
@@ -418,7 +241,7 @@ impl Attempts {
     }
 
     /// Another attempt later for some of the events, or their end.
-    fn again(
+    pub(super) fn again(
         &self,
         deliveries: &[Delivery],
         work: &Work,
@@ -457,50 +280,14 @@ impl Attempts {
     }
 }
 
-/// The covered events of a request, by what becomes of them.
-#[derive(Default)]
-struct Sorted {
-    parts: Vec<(usize, Outcome)>,
-    /// What the vendor warns of, by position.
-    warnings: HashMap<usize, String>,
-    /// What is tried again, by the wait that the judge asks for.
-    again: BTreeMap<Option<u64>, Vec<usize>>,
-}
-
-impl Sorted {
-    /// The steps that end a part, each with what is said of it, and the events that it is said of.
-    fn steps(&self) -> BTreeMap<(&'static str, &str), Vec<usize>> {
-        let mut steps: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-        for (at, outcome) in &self.parts {
-            let step = match outcome {
-                Outcome::Delivered => ("delivered", self.warnings.get(at).map_or("", String::as_str)),
-                Outcome::Filtered { reason } => ("filtered", reason.as_str()),
-                Outcome::Dead(death) => ("dead", death.detail.as_str()),
-            };
-            steps.entry(step).or_default().push(*at);
-        }
-        steps
-    }
-}
-
 /// What an attempt leaves to be done.
-enum Rest {
+pub(super) enum Rest {
     /// Nothing: the request has its end, or is stored.
     Nothing,
     /// The request was refused as a whole, with this answer, and must be halved.
     Halves(Answer),
     /// It was not sent: it is too late, and its events must be planned again.
     Late,
-}
-
-/// What an answer, or none, says of the load that the vendor bears.
-fn load_of(sent: &Result<Answer, SendError>) -> Load {
-    match sent {
-        Ok(answer) if matches!(answer.status, 429 | 503) => Load::TooMuch,
-        Ok(answer) if answer.status < 500 => Load::Bears(answer.took_ms),
-        Err(SendError::Timeout(_)) => Load::TooMuch,
-        _ => Load::Unknown,
-    }
 }
 
 /// What a request covers, as positions in the deliveries.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use super::attempt::{Attempts, Health, Work};
+use super::attempt::{Attempts, Work};
 use super::end::{End, Origin};
+use super::health::Health;
 use super::lanes::Turn;
 use super::payload::{Payload, StoredPlan, Unreadable};
 use super::replayed;

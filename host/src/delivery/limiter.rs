@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::DeliveryLimits;
 use crate::rate::Rate;
+use crate::send::client::{Answer, SendError};
 
 /// The limit shrinks at most once in so long, in milliseconds: what was in flight at that moment
 /// says the same thing again.
@@ -33,6 +34,18 @@ pub enum Load {
     TooMuch,
     /// It says nothing of the load.
     Unknown,
+}
+
+impl Load {
+    /// What an answer, or none, says of the load that the vendor bears.
+    pub fn of(sent: &Result<Answer, SendError>) -> Load {
+        match sent {
+            Ok(answer) if matches!(answer.status, 429 | 503) => Load::TooMuch,
+            Ok(answer) if answer.status < 500 => Load::Bears(answer.took_ms),
+            Err(SendError::Timeout(_)) => Load::TooMuch,
+            _ => Load::Unknown,
+        }
+    }
 }
 
 /// The adapting limit: pure.

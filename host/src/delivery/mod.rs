@@ -1,7 +1,8 @@
 //! Delivery: from the queue to the vendors, once an event and destination.
 //!
 //! Each destination has a runtime of its own ([`runtime`]): a task that owns its feed, takes
-//! deliveries, routes them, has them planned, carries requests out, and settles what came of them.
+//! deliveries, routes them and has them planned (`launch`), carries requests out ([`attempt`], `judging`),
+//! and settles what came of them; [`health`] is what it makes of how the vendor and the plugin do.
 //! What is decided on the way is pure: [`group`], [`verdict`], [`retry`], [`end`], [`breaker`],
 //! [`rate`](crate::rate) and the adapting limit of [`limiter`].
 //!
@@ -20,7 +21,10 @@ pub mod end;
 mod gate;
 pub mod group;
 pub mod guest;
+pub mod health;
+mod judging;
 pub mod lanes;
+mod launch;
 pub mod limiter;
 pub mod live;
 mod no_token;
@@ -31,6 +35,7 @@ mod replan;
 pub mod replayed;
 pub mod retry;
 pub mod runtime;
+mod steps;
 mod story;
 pub mod thresholds;
 pub mod trial;

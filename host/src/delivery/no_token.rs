@@ -3,7 +3,8 @@
 //! The request was not sent, so that is no attempt of it: it waits without being counted or growing
 //! old, and the destination pauses until a token is there, as it does when the vendor refuses one.
 
-use super::attempt::{Health, Pause, Work};
+use super::attempt::Work;
+use super::health::{Health, Pause};
 use super::retry::Tries;
 use crate::send::client::SendError;
 

@@ -6,7 +6,7 @@ use super::end::{End, NewStored};
 use super::lanes;
 use super::payload::{Payload, StoredPlan};
 use super::retry::{self, Next, Tries};
-use super::runtime::filtered_note;
+use super::steps::filtered_note;
 use crate::event::Event;
 use crate::plugin::fault::PluginFault;
 use crate::plugin::plan::Fate;

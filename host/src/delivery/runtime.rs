@@ -11,52 +11,28 @@ use tokio::sync::watch;
 use tokio::task::{self, JoinError, JoinSet};
 
 use super::active::Active;
-use super::attempt::{Attempts, Health, Pause, Work};
+use super::attempt::Attempts;
 use super::breaker::{Allows, Breaker};
-use super::carry::{Carried, Go, Start, carry, carry_stored};
+use super::carry::{Carried, carry_stored};
 use super::end::{self, End, Origin};
-use super::group::groups;
 use super::guest::{Guests, Planned};
-use super::lanes::{self, Group, Lanes};
+use super::health::{Pause, RuntimeStatus};
+use super::lanes::{self, Lanes};
 use super::limiter::Limiter;
-use super::live::{Live, Step};
+use super::live::Live;
 use super::quotas::Quotas;
-use super::retry::Tries;
 use super::trial;
 use crate::clock::Clock;
 use crate::config::DeliveryLimits;
-use crate::event::Event;
 use crate::plugin::manifest::Order;
 use crate::plugin::split::Search;
-use crate::queue::{Delivery, Feed, Note, Outcome, Settler, StoreError};
-use crate::transformation::Routing;
+use crate::queue::{Delivery, Feed, Settler, StoreError};
 
 /// JSON bytes of one batch: what a guest of 64 MiB holds several times over.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 
 /// Stored requests taken at once.
 const DUE_MAX: usize = 64;
-
-/// What `status` shows of a runtime.
-#[derive(Clone, Debug, Default, serde::Serialize)]
-pub struct RuntimeStatus {
-    /// `working`, `paused`, `failing`, `waiting for the plugin`.
-    pub state: String,
-    /// Why, when it does not work.
-    pub why: String,
-    /// When it came into this state, or was started in it: milliseconds since 1970.
-    pub since_ms: u64,
-    /// `closed`, `open`, `half-open`: whether the circuit breaker lets requests through.
-    pub breaker: &'static str,
-    /// Groups of requests in flight.
-    pub in_flight: usize,
-    /// Requests that may be in flight now; it adapts to what the vendor bears.
-    pub concurrency: usize,
-    /// Requests for which the order of a user was given up since the start.
-    pub order_given_up: u64,
-    /// The revision that plans, first 12 digits.
-    pub revision: String,
-}
 
 /// What runtimes share.
 #[derive(Clone)]
@@ -73,27 +49,27 @@ pub struct Shared {
 
 /// The runtime of one destination.
 pub struct Runtime {
-    shared: Shared,
-    feed: Box<dyn Feed>,
-    settler: Box<dyn Settler>,
-    active: watch::Receiver<Arc<Active>>,
-    stop: watch::Receiver<bool>,
-    status: Arc<Mutex<RuntimeStatus>>,
-    limiter: Arc<Limiter>,
-    limits: DeliveryLimits,
-    tasks: JoinSet<TaskEnd>,
-    lanes: Arc<Mutex<Lanes>>,
-    quotas: Arc<Mutex<Quotas>>,
+    pub(super) shared: Shared,
+    pub(super) feed: Box<dyn Feed>,
+    pub(super) settler: Box<dyn Settler>,
+    pub(super) active: watch::Receiver<Arc<Active>>,
+    pub(super) stop: watch::Receiver<bool>,
+    pub(super) status: Arc<Mutex<RuntimeStatus>>,
+    pub(super) limiter: Arc<Limiter>,
+    pub(super) limits: DeliveryLimits,
+    pub(super) tasks: JoinSet<TaskEnd>,
+    pub(super) lanes: Arc<Mutex<Lanes>>,
+    pub(super) quotas: Arc<Mutex<Quotas>>,
     /// The task that plans, if one does.
-    planning: Option<task::Id>,
-    breaker: Breaker,
-    not_before_ms: u64,
-    pause: Option<Pause>,
-    order_given_up: u64,
+    pub(super) planning: Option<task::Id>,
+    pub(super) breaker: Breaker,
+    pub(super) not_before_ms: u64,
+    pub(super) pause: Option<Pause>,
+    pub(super) order_given_up: u64,
 }
 
 /// What a task of the runtime comes back with.
-enum TaskEnd {
+pub(super) enum TaskEnd {
     Planned(Vec<(Arc<Attempts>, Vec<Delivery>, Planned)>),
     Carried(Box<Carried>),
 }
@@ -340,44 +316,6 @@ impl Runtime {
         Ok(Taken::All)
     }
 
-    /// Settles what the rules filter; the rest goes on, with its events in the form that they are planned in.
-    /// The deliveries keep theirs: what is stored and shown of an event is what came.
-    async fn route(
-        &mut self,
-        attempts: &Attempts,
-        deliveries: Vec<Delivery>,
-    ) -> Result<(Vec<Delivery>, Vec<Event>), StoreError> {
-        let kinds = &attempts.guest.revision.manifest().kinds;
-        let mut goes = Vec::with_capacity(deliveries.len());
-        let mut events = Vec::with_capacity(deliveries.len());
-        let mut filtered = Vec::new();
-        let mut end = End::default();
-        for delivery in deliveries {
-            match attempts.active.destination.transformation.apply(kinds, &delivery.event) {
-                Routing::Goes(event) => {
-                    goes.push(delivery);
-                    events.push(event);
-                }
-                Routing::Filtered(rule) => {
-                    let at = filtered.len();
-                    let told = [&delivery.event.message_id];
-                    self.shared.live.tell(told, || filtered_step(attempts, &delivery, &rule));
-                    end.notes.push((vec![at], filtered_note((self.shared.now)(), &rule)));
-                    end.parts.push((at, Outcome::Filtered { reason: rule.into_owned() }));
-                    filtered.push(delivery);
-                }
-                Routing::Refused(why) => {
-                    filtered.push(delivery);
-                    end.join(attempts.refused(&filtered, filtered.len() - 1, why));
-                }
-            }
-        }
-        if !filtered.is_empty() {
-            self.settle(Origin::First, &filtered, end).await?;
-        }
-        Ok((goes, events))
-    }
-
     /// What attempts need now, or None while the destination cannot work.
     fn attempts(&self) -> Option<Arc<Attempts>> {
         let active = self.active.borrow().clone();
@@ -437,225 +375,16 @@ impl Runtime {
         Ok(())
     }
 
-    fn lock_lanes(&self) -> MutexGuard<'_, Lanes> {
+    pub(super) fn lock_lanes(&self) -> MutexGuard<'_, Lanes> {
         self.lanes.lock().expect("nobody panics while holding the lanes")
     }
 
-    /// Starts the requests of a plan, and settles the events that get none.
-    async fn launch(
-        &mut self,
-        attempts: Arc<Attempts>,
-        deliveries: Vec<Delivery>,
-        planned: Planned,
-    ) -> Result<(), StoreError> {
-        let told = deliveries.iter().map(|delivery| &delivery.event.message_id);
-        self.shared.live.tell(told, || planned_step(&attempts, &deliveries, &planned));
-        let hopeless = planned.is_hopeless();
-        let mut ended = Vec::new();
-        let mut end = End::default();
-        for (position, fate) in planned.fates {
-            end.join(shifted(attempts.fate(&deliveries, position as usize, fate), position as usize, ended.len()));
-            ended.push(deliveries[position as usize].clone());
-        }
-        for (position, fault) in planned.faults {
-            end.join(shifted(
-                attempts.fault(&deliveries, position as usize, &fault, None, Tries::default()),
-                position as usize,
-                ended.len(),
-            ));
-            ended.push(deliveries[position as usize].clone());
-        }
-        if hopeless {
-            end.failed = ended.len() as u32;
-        }
-        if !ended.is_empty() {
-            self.settle(Origin::First, &ended, end).await?;
-        }
-        for mut group in groups(planned.requests, deliveries.len()) {
-            let own: Vec<Delivery> = group.events.iter().map(|event| deliveries[*event as usize].clone()).collect();
-            for request in &mut group.requests {
-                for cover in &mut request.covers {
-                    let at = group.events.binary_search(cover).expect("a group holds what its requests cover");
-                    *cover = at as u32;
-                }
-            }
-            let together = self.lock_lanes().group();
-            let start = |request| self.start(&attempts, together, &own, Work::new(request));
-            let starts: Vec<Start> = group.requests.into_iter().map(start).collect();
-            let carried = carry(attempts.clone(), Origin::First, own, starts, End::default());
-            self.tasks.spawn(Box::pin(async move { TaskEnd::Carried(Box::new(carried.await)) }));
-        }
-        Ok(())
-    }
-
-    /// Whether a planned request may go: behind stored requests of its lanes it is stored, too, until
-    /// these are so many that the order is given up.
-    fn start(&mut self, attempts: &Attempts, group: Group, deliveries: &[Delivery], work: Work) -> Start {
-        let own = attempts.lanes_of(deliveries, &work);
-        if own.is_empty() {
-            return Start { work, go: Go::Free };
-        }
-        let mut lanes = self.lanes.lock().expect("nobody panics while holding the lanes");
-        let stored = lanes.stored(&own);
-        let is_kept = attempts.order == Order::Strict || stored < self.limits.order_held_max;
-        if stored > 0 && is_kept {
-            return Start { work, go: Go::Held };
-        }
-        let turn = lanes.take_turn(group, &own);
-        if stored > 0 {
-            self.order_given_up += 1;
-            return Start { work, go: Go::OutOfOrder(turn) };
-        }
-        Start { work, go: Go::InTurn(turn) }
-    }
-
-    fn take_health(&mut self, health: Health) {
-        let now_ms = (self.shared.now)();
-        if health.worked > 0 && self.pause.take().is_some() {
-            tracing::info!(destination = %self.active.borrow().destination.id, "goes on: the vendor accepts requests again");
-        }
-        let is_other = self.breaker.count(health.worked, health.failed, &self.limits, now_ms);
-        self.tell_breaker(is_other);
-        if let Some(until_ms) = health.slow_until_ms {
-            self.not_before_ms = self.not_before_ms.max(until_ms);
-        }
-        if let Some(pause) = health.pause {
-            self.begin_pause(pause);
-        }
-    }
-
-    /// Tells of the circuit breaker, when it opened or closed.
-    fn tell_breaker(&mut self, is_other: bool) {
-        if is_other {
-            let destination = self.active.borrow().destination.id.clone();
-            if self.breaker.is_open() {
-                tracing::warn!(%destination, failures = self.breaker.failures_in_a_row(),
-                    "the circuit breaker is open: the vendor fails, or the plugin uses up its time or memory; \
-                     one at a time is tried until one works");
-            } else {
-                tracing::info!(%destination, "the circuit breaker is closed: a request worked again");
-                self.limiter.begin_slowly();
-            }
-        }
-    }
-
-    fn begin_pause(&mut self, pause: Pause) {
-        if self.pause.is_none() {
-            let destination = self.active.borrow().destination.id.clone();
-            match &pause {
-                Pause::UntilOneWorks(why) => tracing::warn!(%destination, %why,
-                    "paused: stored requests are tried as they fall due, and the first that works resumes it"),
-                Pause::Plugin(why) => tracing::warn!(%destination, %why,
-                    "paused by its plugin until it is resumed: `switchyard resume {destination}`"),
-            }
-        }
-        self.pause = Some(pause);
-    }
-
-    async fn settle(&mut self, origin: Origin, deliveries: &[Delivery], end: End) -> Result<(), StoreError> {
+    pub(super) async fn settle(&mut self, origin: Origin, deliveries: &[Delivery], end: End) -> Result<(), StoreError> {
         let opened = self.breaker.count_plugin_failures(end.failed, &self.limits, (self.shared.now)());
         self.tell_breaker(opened);
         let feed = &mut self.feed;
         let settlement = end::settlement(origin, deliveries, end, || feed.new_request_id());
         self.lock_lanes().follow(&settlement);
         self.settler.settle(settlement).await
-    }
-
-    fn show_status(&self) {
-        let now_ms = (self.shared.now)();
-        let active = self.active.borrow();
-        let (state, why) = if active.paused {
-            ("paused", active.pause_reason())
-        } else if let Some(trouble) = &active.trouble {
-            ("waiting for the plugin", trouble.clone())
-        } else if let Some(Pause::UntilOneWorks(why) | Pause::Plugin(why)) = &self.pause {
-            ("paused", why.clone())
-        } else if self.breaker.is_open() {
-            ("failing", format!("{} attempts failed in a row", self.breaker.failures_in_a_row()))
-        } else {
-            ("working", String::new())
-        };
-        let mut status = self.status.lock().expect("nobody panics while holding the status");
-        if status.state != state {
-            status.since_ms = now_ms;
-            status.state = state.to_string();
-        }
-        status.why = why;
-        status.breaker = match self.breaker.allows(now_ms) {
-            Allows::All => "closed",
-            Allows::Probe => "half-open",
-            Allows::NothingBefore(_) => "open",
-        };
-        status.in_flight = self.tasks.len();
-        status.concurrency = self.limiter.limit();
-        status.order_given_up = self.order_given_up;
-        status.revision = active.planning().map_or(String::new(), |guest| guest.revision.short_digest().to_string());
-    }
-}
-
-/// An end about the delivery at `from`, told about the one at `to`.
-fn shifted(mut end: End, from: usize, to: usize) -> End {
-    let shift = |at: &mut usize| {
-        debug_assert_eq!(*at, from);
-        *at = to;
-    };
-    end.parts.iter_mut().for_each(|(at, _)| shift(at));
-    end.notes.iter_mut().flat_map(|(covers, _)| covers).for_each(shift);
-    end.stored.iter_mut().flat_map(|stored| &mut stored.covers).for_each(shift);
-    end
-}
-
-/// What is said of an event that a rule kept back.
-fn by_rule(rule: &str) -> String {
-    match rule.split_once(": ") {
-        Some(("rule", name)) => format!("by the rule {name}"),
-        Some(("pipeline rule", name)) => format!("by the pipeline's rule {name}"),
-        Some(("consent", purpose)) => format!("for lack of consent to {purpose}"),
-        _ => format!("by the rule {rule}"),
-    }
-}
-
-/// What the story of a delivery that a rule filtered says.
-pub(super) fn filtered_note(now_ms: u64, rule: &str) -> Note {
-    Note {
-        at_ms: now_ms,
-        step: "filtered".to_string(),
-        revision: String::new(),
-        request: String::new(),
-        status: 0,
-        took_ms: 0,
-        detail: by_rule(rule),
-    }
-}
-
-fn filtered_step(attempts: &Attempts, delivery: &Delivery, rule: &str) -> Step {
-    Step {
-        at_ms: (attempts.now)(),
-        destination: attempts.active.destination.id.0.clone(),
-        message_ids: vec![delivery.event.message_id.to_string()],
-        step: "filtered",
-        request: String::new(),
-        status: 0,
-        took_ms: 0,
-        detail: by_rule(rule),
-    }
-}
-
-fn planned_step(attempts: &Attempts, deliveries: &[Delivery], planned: &Planned) -> Step {
-    Step {
-        at_ms: (attempts.now)(),
-        destination: attempts.active.destination.id.0.clone(),
-        message_ids: deliveries.iter().map(|delivery| delivery.event.message_id.to_string()).collect(),
-        step: "planned",
-        request: String::new(),
-        status: 0,
-        took_ms: 0,
-        detail: format!(
-            "{} {}: {} events, {} requests",
-            attempts.active.destination.plugin,
-            attempts.guest.revision.short_digest(),
-            deliveries.len(),
-            planned.requests.len()
-        ),
     }
 }

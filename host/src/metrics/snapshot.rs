@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::process::Process;
-use crate::delivery::runtime::RuntimeStatus;
+use crate::delivery::health::RuntimeStatus;
 use crate::ingest::SourceCounters;
 use crate::meter::{AttemptCounts, GuestCounts};
 use crate::queue::{DestinationStatus, StoreStatus};

@@ -2,7 +2,7 @@
 
 use super::destinations::STATES;
 use super::*;
-use crate::delivery::runtime::RuntimeStatus;
+use crate::delivery::health::RuntimeStatus;
 use crate::ingest::SourceCounters;
 use crate::meter::{AttemptMeter, AttemptResult, FaultKind, GuestMeter, Histogram};
 use crate::queue::{Counters, DestinationId, DestinationStatus, StoreStatus};

@@ -1,6 +1,7 @@
 //! Makes a plugin's file: a component with its manifest. The same input gives the same bytes.
 
 pub mod cargo;
+mod derived;
 mod javascript;
 pub mod kept;
 mod python;
@@ -31,7 +32,7 @@ pub fn build_folder(folder: &Path, wasm: Option<&Path>) -> Result<Vec<u8>, Plugi
         return build(folder, &read(path)?, None);
     }
     // The manifest first: its mistakes are found before a compiler runs.
-    project::read(folder, Some("0.0.0"))?;
+    project::read_before_code(folder)?;
     let language = Language::of(folder)?;
     vendored::ensure(folder, language)?;
     match language {
@@ -49,10 +50,12 @@ fn read(path: &Path) -> Result<Vec<u8>, PluginError> {
 }
 
 /// Joins code, a component or a core module with embedded world metadata, with the manifest made of
-/// the folder's plugin.toml and fixtures. `version` is the plugin's where plugin.toml names none.
+/// the folder's plugin.toml and fixtures. `version` is the plugin's where plugin.toml names none; the
+/// schema of the settings may be in the code's module instead.
 pub fn build(folder: &Path, wasm: &[u8], version: Option<&str>) -> Result<Vec<u8>, PluginError> {
-    let manifest = project::read(folder, version)?;
-    let mut bytes = with_manifest(wasm, &manifest)?;
+    let (wasm, settings) = derived::take(wasm)?;
+    let manifest = project::read_with(folder, version, settings)?;
+    let mut bytes = with_manifest(&wasm, &manifest)?;
     if let Some(readme) = readme(folder) {
         CustomSection { name: README.into(), data: readme.into_bytes().into() }.append_to_component(&mut bytes);
     }

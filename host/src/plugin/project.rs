@@ -17,7 +17,7 @@
 //! [instances]                       # left out: each call has a fresh instance
 //! calls_max = 1000
 //!
-//! [settings.api_key]                # JSON Schema, with `required` and `secret` at the setting
+//! [settings.api_key]                # left out where the code describes them; JSON Schema, with `required` and `secret` at the setting
 //! type = "string"
 //! title = "API key"
 //! required = true
@@ -114,6 +114,32 @@ struct File {
 
 /// Reads a folder's plugin.toml and fixtures. `version` holds where plugin.toml names none.
 pub fn read(folder: &Path, version: Option<&str>) -> Result<Manifest, PluginError> {
+    read_with(folder, version, None)
+}
+
+/// The same with the settings that the code describes, in the form of plugin.toml.
+pub fn read_with(folder: &Path, version: Option<&str>, settings: Option<toml::Table>) -> Result<Manifest, PluginError> {
+    let manifest = read_unchecked(folder, version, settings)?;
+    manifest.check().map_err(|error| PluginError::Manifest(format!("{}: {error}", folder.join(FILE).display())))?;
+    Ok(manifest)
+}
+
+/// Looks for mistakes before there is code. Where plugin.toml has no settings the code may describe them:
+/// then what names a setting is looked at later.
+pub fn read_before_code(folder: &Path) -> Result<(), PluginError> {
+    let version = Some("0.0.0");
+    let manifest = read_unchecked(folder, version, None)?;
+    if manifest.settings["properties"].as_object().is_some_and(Map::is_empty) {
+        return Ok(());
+    }
+    read(folder, version).map(drop)
+}
+
+fn read_unchecked(
+    folder: &Path,
+    version: Option<&str>,
+    settings: Option<toml::Table>,
+) -> Result<Manifest, PluginError> {
     let path = folder.join(FILE);
     let text = read_text(&path)?;
     let file: File = toml::from_str(&text).map_err(|error| {
@@ -121,6 +147,12 @@ pub fn read(folder: &Path, version: Option<&str>) -> Result<Manifest, PluginErro
         PluginError::Manifest(format!("{}:{line}: {}", path.display(), error.message()))
     })?;
     check_settings(&path, &text)?;
+    if settings.is_some() && !file.settings.is_empty() {
+        return Err(PluginError::Manifest(format!(
+            "{}: the settings are described twice, by [settings] here and by derive(Settings) in the code: remove one",
+            path.display()
+        )));
+    }
     let version = file.version.or(version.map(str::to_string));
     let version = version.ok_or_else(|| PluginError::Manifest(format!("{}: version is missing", path.display())))?;
     let mut permissions = file.permissions;
@@ -136,14 +168,14 @@ pub fn read(folder: &Path, version: Option<&str>) -> Result<Manifest, PluginErro
         permissions.insert(host.clone(), reason);
         hosts.push(host);
     }
-    let manifest = Manifest {
+    Ok(Manifest {
         id: file.id,
         version,
         contract: contract::CURRENT.to_string(),
         name: file.name,
         description: file.description,
         kinds: file.kinds.unwrap_or_else(|| EventKind::ALL.iter().map(|kind| kind.as_str().to_string()).collect()),
-        settings: object_schema(&file.settings)?,
+        settings: object_schema(&settings.unwrap_or(file.settings))?,
         hosts,
         batch: file.batch,
         instances: file.instances,
@@ -153,9 +185,7 @@ pub fn read(folder: &Path, version: Option<&str>) -> Result<Manifest, PluginErro
         fixtures: fixtures(&folder.join("fixtures"))?,
         license: file.license,
         docs: file.docs,
-    };
-    manifest.check().map_err(|error| PluginError::Manifest(format!("{}: {error}", path.display())))?;
-    Ok(manifest)
+    })
 }
 
 fn read_text(path: &Path) -> Result<String, PluginError> {

@@ -21,6 +21,9 @@ const DEADLINES_SHORT_MAX: u32 = 2;
 /// always fails costs few events.
 const HOPELESS_EVENTS: usize = 8;
 
+/// The same where each of them used up its time or its memory, which is dear.
+const HOPELESS_EXHAUSTED: usize = 2;
+
 /// How long culprits are searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Search {
@@ -110,14 +113,17 @@ impl Splitter {
             let not_tried = PluginFault::NotTried(fault.to_string());
             self.found.faults.extend(range.map(|event| (event as u32, not_tried.clone())));
         } else {
-            let middle = range.start + range.len() / 2;
+            // A plugin that hangs at one event may hang at all: the first event alone tells soonest.
+            let first_alone = fault.is_exhaustion() && !self.planned;
+            let middle = range.start + if first_alone { 1 } else { range.len() / 2 };
             self.pending.push(middle..range.end);
             self.pending.push(range.start..middle);
         }
     }
 
     fn give_up_if_hopeless(&mut self, fault: &PluginFault) {
-        if !self.planned && self.found.faults.len() >= HOPELESS_EVENTS {
+        let enough = if fault.is_exhaustion() { HOPELESS_EXHAUSTED } else { HOPELESS_EVENTS };
+        if !self.planned && self.found.faults.len() >= enough {
             let not_tried = PluginFault::NotTried(fault.to_string());
             let left = std::mem::take(&mut self.pending).into_iter().rev().flatten();
             self.found.faults.extend(left.map(|event| (event as u32, not_tried.clone())));
@@ -143,7 +149,7 @@ mod tests {
 
     const CALL_MS: u64 = 1_000;
 
-    /// Splits a batch in which these events make a call fail and take `fault_ms`.
+    /// Splits a batch in which these events make a call trap at once, or hang when it takes `fault_ms`.
     fn split(events_len: usize, culprits: &[usize], fault_ms: u64) -> (Split, u32) {
         let mut splitter = Splitter::new(events_len, CALL_MS, Search::Full);
         let mut calls = 0;
@@ -151,8 +157,10 @@ mod tests {
             calls += 1;
             let bad = culprits.iter().any(|culprit| range.contains(culprit));
             let fates = (0..range.len() as u32).map(|event| (event, Fate::DeferUntilMs(1))).collect();
-            let planned = if bad {
+            let planned = if bad && fault_ms > 0 {
                 Err(PluginFault::Deadline { ms_max: CALL_MS })
+            } else if bad {
+                Err(PluginFault::Trap("a trap".to_string()))
             } else {
                 Ok(Plan { requests: Vec::new(), fates })
             };
@@ -198,16 +206,17 @@ mod tests {
 
     #[test]
     fn a_batch_of_which_no_event_can_be_planned_is_given_up_soon() {
-        let tried = |events_len: usize| {
+        let tried = |events_len: usize, fault_ms: u64| {
             let all: Vec<usize> = (0..events_len).collect();
-            let (split, calls) = split(events_len, &all, 0);
+            let (split, calls) = split(events_len, &all, fault_ms);
             let found: Vec<usize> = split.faults.iter().map(|(event, _)| *event as usize).collect();
             assert_eq!(found, all, "each is spoken of, in order");
             let tried = split.faults.iter().filter(|(_, fault)| !matches!(fault, PluginFault::NotTried(_))).count();
             (tried, calls)
         };
-        assert_eq!(tried(HOPELESS_EVENTS), (HOPELESS_EVENTS, 15));
-        let (alone, calls) = tried(500);
+        assert_eq!(tried(HOPELESS_EVENTS, 0), (HOPELESS_EVENTS, 15));
+        assert_eq!(tried(500, CALL_MS), (HOPELESS_EXHAUSTED, 4), "whole, first, rest, second");
+        let (alone, calls) = tried(500, 0);
         assert_eq!(alone, HOPELESS_EVENTS);
         assert!(calls <= 30, "{calls} calls");
     }

@@ -2,19 +2,15 @@
 //!
 //! A call may take as long as its deadline, so a plugin that hangs would block its neighbours. Whose
 //! call comes next is therefore decided by what each destination has used: see [`super::fair`]. Calls of
-//! destinations that ran into a deadline lately run on a thread of its own that gets the processor time
-//! that nobody else wants, so that a plugin that spins takes none from those that work, and that what wakes
-//! up need not wait for it. Their deadline is counted in processor time ([`super::deadline`]), so a busy
-//! machine makes their calls late, not failed.
+//! destinations that ran into a deadline lately run on threads of their own, of a low priority, so that
+//! a plugin that spins takes little from those that work. Their deadline is counted in processor time
+//! ([`super::deadline`]), so a busy machine makes their calls late, not failed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use thread_priority::{
-    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
-};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::fair::{Conduct, Fair, Next, Side};
@@ -24,6 +20,7 @@ use super::metered;
 use super::plan::{Judgement, Response};
 use super::revision::Revision;
 use super::split::{Search, Split, Splitter};
+use crate::clock::thread_time;
 use crate::event::Event;
 use crate::meter::GuestMeter;
 use crate::queue::DestinationId;
@@ -38,7 +35,8 @@ const THREADS_MIN: usize = 2;
 /// Threads for those that are not trusted: they rest most of the time.
 const THREADS_ASIDE: usize = 1;
 
-/// What is added to the nice value of such a thread where the system does not let it be idle.
+/// What is added to the nice value of such a thread: with others at 0 it gets a tenth of a busy core. Less,
+/// or what nobody else wants, would be nothing on a machine that is always busy.
 const NICE_ASIDE: i32 = 10;
 
 type Job = Box<dyn FnOnce() -> Conduct + Send>;
@@ -90,7 +88,8 @@ impl Workers {
             .name(name)
             .spawn(move || {
                 if side == Side::Aside {
-                    step_aside();
+                    // Linux: of this thread alone. A system that refuses it lets spinning plugins take more.
+                    let _ = rustix::process::nice(NICE_ASIDE);
                 }
                 work(&shared, side);
             })
@@ -116,9 +115,9 @@ impl Workers {
             let (revision, settings, events, own) = (revision.clone(), settings.clone(), events.clone(), range.clone());
             let (metered, shared) = (meter.clone(), self.shared.clone());
             let call = move || {
-                let started = Instant::now();
+                let before = thread_time();
                 let planned = metered::plan(&shared.kept, &revision, &settings, now_ms, &events[own], &metered);
-                (conduct(&planned), (planned, started.elapsed()))
+                (conduct(&planned), (planned, thread_time().saturating_sub(before)))
             };
             let (planned, took) = match self.run(meter.destination(), call).await {
                 Ok(answered) => answered,
@@ -218,14 +217,6 @@ impl Shared {
     }
 }
 
-/// Gives this thread, and no other, the processor time that nobody else wants.
-fn step_aside() {
-    // A system that refuses both lets spinning plugins take more; Linux refuses neither.
-    let _ = rustix::process::nice(NICE_ASIDE);
-    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
-}
-
 const UNPOISONED: &str = "nobody panics while holding the queue";
 
 fn work(shared: &Shared, side: Side) {
@@ -244,11 +235,12 @@ fn work(shared: &Shared, side: Side) {
             }
         };
         drop(queue);
-        let started = Instant::now();
+        // Processor time: what a call waits for one is not held against it.
+        let before = thread_time();
         let conduct = job();
-        let ended = Instant::now();
+        let took = thread_time().saturating_sub(before);
         queue = shared.lock();
-        if queue.fair.ended(ticket, ended - started, conduct, ended) {
+        if queue.fair.ended(ticket, took, conduct, Instant::now()) {
             shared.wake.notify_all();
             shared.wake_aside.notify_all();
         }

@@ -15,16 +15,20 @@
 mod backfill;
 mod backlog;
 mod cache;
+mod change;
 mod commands;
 mod committer;
 mod copy;
 mod dead;
 mod erase;
+mod error;
 mod feed;
+mod figures;
 mod frame;
 mod group;
 mod history;
 mod identities;
+mod ids;
 mod letters;
 mod migrate;
 mod options;
@@ -41,20 +45,19 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::sync::Arc;
-
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use twox_hash::XxHash64;
 
 use crate::event::{Event, MessageId};
-use crate::meter::HistogramCounts;
 
 pub use backfill::{Backfill, BackfillPlace, BackfillStep};
+pub use change::{Change, Death, Delivery, DueRequest, Note, Outcome, Settlement, StoredRequest};
 pub use copy::{Contents, Existing, STORE_FILE, contents, restore};
 pub use dead::LettersKept;
 pub use erase::{Erased, UserId};
+pub use error::{AppendError, StoreError};
+pub use figures::{Counters, DestinationStatus, StoreStatus};
+pub use ids::{DeliveryId, DestinationId, Lane, PipelineId, RequestId};
 pub use letters::{
     DeadContent, DeadCursor, DeadFate, DeadFilter, DeadOrder, DeadPage, DeadStep, DeadStepped, ReplayFates,
     ReplayRange, add_replay,
@@ -64,205 +67,6 @@ pub use redb_store::RedbStore;
 
 /// Settlements become durable at the latest so long after they were handed over, in milliseconds.
 pub const SETTLE_LAG_MS: u64 = 100;
-
-/// A pipeline's name, as configured. Cheap to clone: each event in flight has one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-#[serde(from = "String", into = "String")]
-pub struct PipelineId(Arc<str>);
-
-impl PipelineId {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for PipelineId {
-    fn from(name: String) -> PipelineId {
-        PipelineId(name.into())
-    }
-}
-
-impl From<&str> for PipelineId {
-    fn from(name: &str) -> PipelineId {
-        PipelineId(name.into())
-    }
-}
-
-impl From<PipelineId> for String {
-    fn from(id: PipelineId) -> String {
-        id.as_str().to_string()
-    }
-}
-
-/// A destination's name: `<pipeline>/<destination>`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub struct DestinationId(pub String);
-
-impl fmt::Display for PipelineId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for DestinationId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-/// Names one delivery of a destination. Opaque to callers; never used twice by one destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DeliveryId(pub u64);
-
-/// Names one stored request of a destination. Opaque to callers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RequestId(pub u64);
-
-/// Event x destination: the durable unit of work.
-#[derive(Clone, Debug)]
-pub struct Delivery {
-    /// Its name.
-    pub id: DeliveryId,
-    /// What is to be delivered.
-    pub event: Event,
-}
-
-/// What came of a delivery, finally.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// Every request for it was accepted.
-    Delivered,
-    /// Not meant for this destination; the reason names the rule.
-    Filtered {
-        /// Short, for counting: `kind`, `integrations`, `plugin: <reason>`.
-        reason: String,
-    },
-    /// Given up; kept as a dead letter.
-    Dead(Death),
-}
-
-/// Why a delivery was given up, for the dead letter.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Death {
-    /// Short, for counting and filtering: `vendor_refused`, `attempts_exhausted`, `plugin_fault`, ...
-    pub reason: String,
-    /// The whole story in one line, for a person.
-    pub detail: String,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// The plugin's revision that planned it, as hexadecimal, or empty.
-    pub revision: String,
-    /// Method and URL of the last request, with no secret in it.
-    pub request: Option<String>,
-    /// Status and beginning of the last answer, with no secret in it.
-    pub answer: Option<String>,
-}
-
-/// Requests that keep the order of their events: at most one of a lane is handed out, and one that
-/// is tried again keeps its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Lane(pub u64);
-
-impl Lane {
-    /// The lane of that name. Names of different `space`s never mean the same lane. Stored, so it
-    /// stays the same in all versions.
-    pub fn named(space: &str, name: &str) -> Lane {
-        Lane(XxHash64::oneshot(XxHash64::oneshot(0, space.as_bytes()), name.as_bytes()))
-    }
-}
-
-/// A request, or the planning of one, that waits for its time. The payload is the caller's.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredRequest {
-    /// Its name; made by [`Feed::new_request_id`].
-    pub id: RequestId,
-    /// Not before this: milliseconds since 1970.
-    pub due_ms: u64,
-    /// The deliveries it carries. Each is owed.
-    pub covers: Vec<DeliveryId>,
-    /// The lanes it stands in, by the first delivery that it carries; replays stand last.
-    pub lanes: Vec<Lane>,
-    /// What the caller needs to try again; the store does not look inside.
-    pub payload: Bytes,
-}
-
-/// A stored request that is due, with those of its deliveries that have not ended.
-pub type DueRequest = (StoredRequest, Vec<Delivery>);
-
-/// One change that a settlement makes. Changes of one settlement are applied together, in order.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// A delivery handed out by [`Feed::next`] has come to its end, with no request stored for it.
-    /// An owed one ends, too, whatever is left of its requests. One that has ended already is
-    /// ignored.
-    Finish {
-        /// Which.
-        delivery: DeliveryId,
-        /// How it ended.
-        outcome: Outcome,
-    },
-    /// A delivery handed out by [`Feed::next`] waits for stored requests (put in the same
-    /// settlement). From now on it is owed: its event is kept apart, and frames may go.
-    Owe {
-        /// The delivery; its event is copied.
-        delivery: Delivery,
-        /// How many stored requests cover it; at least 1.
-        requests: u32,
-        /// Set when one of its requests was already given up: it will end dead.
-        dead: Option<Death>,
-    },
-    /// Stores a request, or replaces the one of the same id.
-    Put(StoredRequest),
-    /// Removes a stored request that has come to its end. One that is not there changes nothing.
-    Delete(RequestId),
-    /// A stored request that covers an owed delivery has come to its end. When no request is left
-    /// for the delivery, it ends: dead if any part died, else delivered, or filtered if every part
-    /// was filtered.
-    Part {
-        /// The owed delivery.
-        delivery: DeliveryId,
-        /// How this part ended.
-        outcome: Outcome,
-        /// Requests that follow from this one and cover the delivery, put in the same settlement.
-        follow_ups: u32,
-    },
-    /// A delivery whose event was erased ends expired; one that has ended is passed over.
-    Expire(DeliveryId),
-    /// Something that `trace` shows.
-    Note {
-        /// The deliveries it is about.
-        covers: Vec<DeliveryId>,
-        /// What happened.
-        note: Note,
-    },
-}
-
-/// One step of a delivery's story.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Note {
-    /// When: milliseconds since 1970.
-    pub at_ms: u64,
-    /// The step: `planned`, `sent`, `retry`, `delivered`, `filtered`, `dead`, `plugin_fault`, ...
-    pub step: String,
-    /// The plugin's revision, first 12 hexadecimal digits, or empty.
-    pub revision: String,
-    /// Method and URL, with no secret in it, or empty.
-    pub request: String,
-    /// Status of the answer, 0 when there was none.
-    pub status: u16,
-    /// How long the attempt took, in milliseconds.
-    pub took_ms: u32,
-    /// More, in one line: a reason, the beginning of a bad answer, when it is tried again.
-    pub detail: String,
-}
-
-/// All changes that one group of requests leads to.
-#[derive(Clone, Debug, Default)]
-pub struct Settlement {
-    /// Applied in order, in one transaction.
-    pub changes: Vec<Change>,
-}
 
 /// An event that ingest hands over.
 #[derive(Clone, Debug)]
@@ -278,88 +82,6 @@ pub struct NewEvent {
 pub struct Appended {
     /// Those that were known already, and are kept once.
     pub duplicates: Vec<(PipelineId, MessageId)>,
-}
-
-/// Why events were not taken.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum AppendError {
-    /// The queue holds as much as it may.
-    #[error("the queue is full: {used_bytes} of {bytes_max} bytes")]
-    Full {
-        /// What it holds.
-        used_bytes: u64,
-        /// What it may hold.
-        bytes_max: u64,
-    },
-    /// The disk has less free space than the reserve.
-    #[error("the disk has {free_bytes} bytes free, less than the reserve of {reserve_bytes}")]
-    DiskReserve {
-        /// Free on the disk.
-        free_bytes: u64,
-        /// What must stay free.
-        reserve_bytes: u64,
-    },
-    /// A write or an fsync failed: nothing is taken until the daemon is started again.
-    #[error("the store failed and accepts nothing until it is opened again: {0}")]
-    Poisoned(String),
-    /// The store is being closed.
-    #[error("the store is closed")]
-    Closed,
-}
-
-/// Why something else could not be done.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Another process has the store open.
-    #[error("{path} is in use by another process: stop that daemon, or give this one a data directory of its own")]
-    InUse {
-        /// The store's file.
-        path: String,
-    },
-    /// The file is damaged or of another program.
-    #[error(
-        "{path} cannot be read: {cause}. Nothing was changed. Put a backup in its place, or move it away to start empty"
-    )]
-    Damaged {
-        /// The store's file.
-        path: String,
-        /// What the engine says.
-        cause: String,
-    },
-    /// The file was written by a newer version.
-    #[error("{path} has format version {found}, and this daemon knows up to {known}: run the newer daemon")]
-    TooNew {
-        /// The store's file.
-        path: String,
-        /// The version it has.
-        found: u32,
-        /// The newest version known here.
-        known: u32,
-    },
-    /// The engine failed.
-    #[error("the store failed: {0}")]
-    Failed(String),
-    /// No such destination is configured.
-    #[error("there is no destination `{destination}`: `switchyard status` names them")]
-    UnknownDestination {
-        /// Its name.
-        destination: DestinationId,
-    },
-    /// Another replay from the queue has not come to its end.
-    #[error(
-        "a replay of {destination} from {from_ms} to {to_ms} has not come to its end: run that one again to go on with it, or abandon it"
-    )]
-    ReplayUnderWay {
-        /// Whose.
-        destination: DestinationId,
-        /// Its range: milliseconds since 1970.
-        from_ms: u64,
-        /// Its range: milliseconds since 1970.
-        to_ms: u64,
-    },
-    /// The store is being closed.
-    #[error("the store is closed")]
-    Closed,
 }
 
 /// Where a destination that the store does not know yet begins.
@@ -380,84 +102,6 @@ pub struct Backlog {
     pub bytes_max: u64,
     /// Age of events, in milliseconds.
     pub age_ms_max: u64,
-}
-
-/// Durable counters of one destination, exact across restarts.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Counters {
-    /// Events of its pipeline since it was opened first.
-    pub accepted: u64,
-    /// Deliveries made anew, from dead letters or from the queue.
-    pub replayed: u64,
-    /// Ended delivered.
-    pub delivered: u64,
-    /// Ended filtered.
-    pub filtered: u64,
-    /// Ended dead.
-    pub dead: u64,
-    /// Dropped at a bound of age or size, or erased before they ended.
-    pub expired: u64,
-    /// Filtered by reason (at most 64 reasons, the rest under `other`).
-    pub filtered_by: std::collections::BTreeMap<String, u64>,
-    /// Dead by reason (at most 64 reasons, the rest under `other`).
-    pub dead_by: std::collections::BTreeMap<String, u64>,
-}
-
-/// A destination's place in the queue.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct DestinationStatus {
-    /// Which.
-    pub destination: DestinationId,
-    /// The durable counters.
-    #[serde(flatten)]
-    pub counters: Counters,
-    /// Accepted, not yet ended and not owed: in the queue or in flight.
-    pub waiting: u64,
-    /// Waiting for a stored request.
-    pub owed: u64,
-    /// Requests that wait for their time.
-    pub stored_requests: u64,
-    /// Age of the oldest waiting event, in milliseconds; 0 when none waits.
-    pub lag_ms: u64,
-    /// Whether the operator paused it.
-    pub paused: bool,
-    /// Its dead letters.
-    pub dead_letters: LettersKept,
-}
-
-/// The store as a whole.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
-pub struct StoreStatus {
-    /// Events accepted since the store was made.
-    pub accepted: u64,
-    /// Events still kept.
-    pub kept_events: u64,
-    /// Bytes of frames still kept.
-    pub kept_bytes: u64,
-    /// Bytes that no destination has settled yet, frames and owed.
-    pub pending_bytes: u64,
-    /// Bytes of the file.
-    pub file_bytes: u64,
-    /// Dead letters of all destinations, also of those that are no longer configured.
-    pub dead_letters: LettersKept,
-    /// Identities by which an event that is sent again is known.
-    pub known_ids: u64,
-    /// How far back all of them are known, in milliseconds: less than configured when there are too
-    /// many.
-    pub known_window_ms: u64,
-    /// Commits since the start.
-    pub commits: u64,
-    /// Time spent in commits since the start, in microseconds.
-    pub commit_us: u64,
-    /// The time of each commit's last step, which ends with the fsync, since the start.
-    #[serde(skip)]
-    pub sync_times: HistogramCounts,
-    /// Free on the disk, when that is known.
-    pub disk_free_bytes: Option<u64>,
-    /// What must stay free for events to be taken.
-    pub disk_reserve_bytes: u64,
-    /// Set when the store is poisoned, with the cause.
-    pub poisoned: Option<String>,
 }
 
 /// A delivery that was given up.

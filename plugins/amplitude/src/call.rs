@@ -259,7 +259,7 @@ impl<'m> Call<'m> {
             json.verbatim(JSON_ENDING);
             request.json(json);
         }
-        request.covers(covers).tag(&tag);
+        request.covers(covers).tag(&tag).quota(self.address.key());
         if let Some(lane) = self.address.lane(self.amplitude) {
             request.lane(lane);
         }

@@ -98,9 +98,8 @@ fn throttled(amplitude: &Amplitude, now_ms: u64, response: &Response, answer: &A
     let address = Tag::read(&response.tag).address;
     let wait_ms = throttled_ms(address);
     let retry = Judgement::all(response, &Verdict::RetryAfterMs(Some(wait_ms)));
-    // The bound is on the project, so that other requests with events would meet it too.
-    let is_of_events = matches!(address, Address::Events | Address::Batch);
-    Judgement { slow_until_ms: is_of_events.then(|| now_ms.saturating_add(wait_ms)), ..retry }
+    // The bound is the project's for this address: other requests to it would meet it, too.
+    Judgement { slow_quota_until_ms: Some(now_ms.saturating_add(wait_ms)), ..retry }
 }
 
 fn throttled_ms(address: Address) -> u64 {

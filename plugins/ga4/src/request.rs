@@ -69,7 +69,7 @@ fn requests<'a>(
         let mut covers = Vec::with_capacity(1);
         let mut json = JsonWriter::new();
         json.verbatim(beginning);
-        let mut events = 0;
+        let (mut events, mut oldest_us) = (0, i64::MAX);
         while let Some(member) = members.peek() {
             let before = json.len();
             let written = write_events(ga4, member, now_ms, &mut json);
@@ -83,6 +83,7 @@ fn requests<'a>(
             } else {
                 events += written;
                 covers.push(member.event.position());
+                oldest_us = oldest_us.min(member.event.timestamp_us());
             }
             members.next();
         }
@@ -91,11 +92,11 @@ fn requests<'a>(
         }
         json.verbatim(CLOSING);
         json.shrink();
-        plan.post(ga4.url.as_str())
-            .key("collect")
-            .json(json)
-            .covers(covers)
-            .secret_query("api_secret", &ga4.api_secret);
+        let request = plan.post(ga4.url.as_str()).key("collect").json(json).covers(covers);
+        request.secret_query("api_secret", &ga4.api_secret);
+        if ga4.validation_behavior == Some(Validation::EnforceRecommendations) {
+            request.not_after((oldest_us + BACKDATE_US_MAX) as u64 / 1_000);
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use crate::step::Step;
 pub const CONTACTS: &str = "contacts";
 /// The same for companies; besides, two searches at once would find none and make two.
 pub const COMPANIES: &str = "companies";
+/// The limit that searches have beside the app's: five a second. Source: usage guidelines.
+pub const SEARCHES: &str = "searches";
 /// The key of requests with events.
 pub const EVENTS: &str = "events";
 

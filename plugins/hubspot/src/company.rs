@@ -2,7 +2,7 @@
 
 use switchyard_sdk::prelude::*;
 
-use crate::calls::{COMPANIES, Inputs, fill};
+use crate::calls::{COMPANIES, Inputs, SEARCHES, fill};
 use crate::contact::begin;
 use crate::field::is_placed;
 use crate::identity::write_contact_id;
@@ -106,6 +106,7 @@ fn search(
     let request = plan.post(hubspot.company_search_url.as_str());
     fill(hubspot, request, COMPANIES, json, covers.to_vec())
         .lane(COMPANIES)
+        .quota(SEARCHES)
         .tag(&Step::Search { people }.tag(written.as_bytes()));
 }
 

@@ -8,7 +8,7 @@ use switchyard_sdk::prelude::{Judgement, Response, Verdict};
 
 use crate::answer::{asked_ms, outcomes, rate_wait_ms, reason};
 use crate::calls::{CONTACTS, follow_up};
-use crate::rules::{CONFLICT_MS, LOCK_MS, MIGRATION_MS, NO_REQUEST_LEFT_MS, UNWELL_MS};
+use crate::rules::{CONFLICT_MS, LOCK_MS, MIGRATION_MS, NO_REQUEST_LEFT_MS, SEARCH_WAIT_MS, UNWELL_MS};
 use crate::settings::HubSpot;
 use crate::step::{Contact, Step};
 use crate::{chain, single};
@@ -22,7 +22,7 @@ pub fn judge(hubspot: &HubSpot, now_ms: u64, response: &Response) -> Judgement {
         403 => Judgement::pause(response, reason(response)),
         409 => conflict(hubspot, response),
         423 => slow(now_ms, response, LOCK_MS),
-        429 => slow(now_ms, response, rate_wait_ms(response)),
+        429 => rate_limited(now_ms, response),
         477 => slow(now_ms, response, asked_ms(response).unwrap_or(MIGRATION_MS)),
         502..=504 | 521..=526 => {
             let wait_ms = UNWELL_MS.max(asked_ms(response).unwrap_or(0));
@@ -62,6 +62,16 @@ fn refused(response: &Response) -> Judgement {
 fn slow(now_ms: u64, response: &Response, wait_ms: u64) -> Judgement {
     let retry = Judgement::all(response, &Verdict::RetryAfterMs(Some(wait_ms)));
     Judgement { slow_until_ms: Some(now_ms.saturating_add(wait_ms)), ..retry }
+}
+
+/// Searches have a limit of their own beside the app's.
+fn rate_limited(now_ms: u64, response: &Response) -> Judgement {
+    let wait_ms = rate_wait_ms(response);
+    let slowed = slow(now_ms, response, wait_ms);
+    if wait_ms > SEARCH_WAIT_MS || !matches!(Step::read(&response.tag), (Step::Search { .. }, _)) {
+        return slowed;
+    }
+    Judgement { slow_quota_until_ms: slowed.slow_until_ms, slow_until_ms: None, ..slowed }
 }
 
 /// An answer says how many requests are left of the ten seconds. The next one after none is refused.

@@ -40,6 +40,8 @@ pub const TAG_BODY_BYTES_MAX: usize = 50_000;
 /// After 429, by the limit that was hit. Source: usage guidelines; the daily limit ends at midnight
 /// in the account's time zone, which nobody here knows, so an hour is asked for at a time.
 pub const WAITS_MS: [(&str, u64); 3] = [("DAILY", 3_600_000), ("TEN_SECONDLY_ROLLING", 10_000), ("SECONDLY", 1_000)];
+/// After 429 of the limit that searches have beside the app's.
+pub const SEARCH_WAIT_MS: u64 = WAITS_MS[2].1;
 /// After 429 that names no limit: the longest of the short ones.
 pub const RATE_WAIT_MS: u64 = 10_000;
 /// When an answer says that no request is left of the ten seconds: they roll, so soon there is one.

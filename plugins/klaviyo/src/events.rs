@@ -12,6 +12,9 @@ use crate::settings::{Klaviyo, Requests};
 
 const TOO_LARGE: Refusal = Refusal::Reject("properties: the event has more than 5 MB, and the vendor takes less");
 
+/// Where single events go.
+const EVENTS: &str = "/events";
+
 /// What an event begins with.
 const EVENT: &[u8] = b"\"type\":\"event\",\"attributes\":{";
 
@@ -93,15 +96,14 @@ fn singles<'a>(klaviyo: &Klaviyo, event: &Event<'a>, draft: &Draft<'a>, plan: &m
     if order.len() > BODY_BYTES_MAX {
         return TOO_LARGE.into_fate(event, plan);
     }
-    let url = klaviyo.url("/events");
     let bodies = bought(klaviyo, draft, &items).iter().map(|item| {
         let write = |json: &mut JsonWriter| occurrence::write_product(klaviyo, draft, &common, item, &order, json);
         (format!("product-{}", item.number), single(klaviyo, event, draft, write))
     });
     let bodies: Vec<(String, Vec<u8>)> = bodies.collect();
-    klaviyo.fill(plan.post(url.as_str()), order).key("event").cover(event);
+    klaviyo.post(plan, EVENTS, order).key("event").cover(event);
     for (key, body) in bodies {
-        klaviyo.fill(plan.post(url.as_str()), body).key(&key).cover(event);
+        klaviyo.post(plan, EVENTS, body).key(&key).cover(event);
     }
 }
 

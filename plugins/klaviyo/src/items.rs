@@ -4,9 +4,9 @@
 use std::ops::Range;
 
 use switchyard_sdk::prelude::*;
+use switchyard_sdk::text::same;
 
 use crate::money::Amount;
-use crate::names::same;
 use crate::properties::{Properties, can_stand, write_fitting};
 use crate::rules::{ELEMENTS_MAX, TEXT_BYTES_MAX};
 use crate::shop::{ITEM, Is, ItemNames, ORDER_ID, Part, ROW_TOTAL, Row};

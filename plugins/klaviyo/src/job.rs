@@ -130,8 +130,8 @@ impl<'k> Job<'k> {
             return;
         }
         json.verbatim(Target::TAIL);
-        let request = plan.post(self.klaviyo.url(self.target.path()));
-        self.klaviyo.fill(request, json.into_bytes()).key(self.target.key()).covers(covers);
+        let request = self.klaviyo.post(plan, self.target.path(), json.into_bytes());
+        request.key(self.target.key()).covers(covers);
         if let Some(lane) = self.target.lane() {
             request.lane(lane);
         }

@@ -11,6 +11,7 @@ use switchyard_sdk::bindings::types;
 use switchyard_sdk::prelude::{Batch, Judgement, Plan, Response, Verdict};
 use switchyard_sdk::text::cut;
 
+use crate::profile::PROFILE;
 use crate::rules::WAIT_MS_MAX;
 use crate::settings::Klaviyo;
 
@@ -25,7 +26,7 @@ pub fn judge(klaviyo: &Klaviyo, now_ms: u64, response: &Response) -> Judgement {
     match response.status {
         200..=299 => {
             let taken = Judgement::all(response, &Verdict::Delivered);
-            Judgement { slow_until_ms: window_end_ms(now_ms, response), ..taken }
+            Judgement { slow_quota_until_ms: window_end_ms(now_ms, response), ..taken }
         }
         400 => refused(response),
         403 => Judgement::pause(response, words(response)),
@@ -36,8 +37,8 @@ pub fn judge(klaviyo: &Klaviyo, now_ms: u64, response: &Response) -> Judgement {
         429 => {
             let wait_ms = asked_ms(response, "retry-after");
             let retry = Judgement::all(response, &Verdict::RetryAfterMs(wait_ms));
-            // The key's requests share the account's bounds, so that others would meet them too.
-            Judgement { slow_until_ms: wait_ms.map(|wait_ms| now_ms.saturating_add(wait_ms)), ..retry }
+            // Other requests to the same path would be refused, too; those to others have limits of their own.
+            Judgement { slow_quota_until_ms: wait_ms.map(|wait_ms| now_ms.saturating_add(wait_ms)), ..retry }
         }
         _ => Judgement::default(),
     }
@@ -124,8 +125,8 @@ fn conflict(klaviyo: &Klaviyo, response: &Response) -> Judgement {
 
 fn follow_up(klaviyo: &Klaviyo, response: &Response) -> Vec<types::Request> {
     let mut plan = Plan::new();
-    let request = plan.post(klaviyo.url("/profile-import"));
-    klaviyo.fill(request, response.tag.clone()).key("profile").covers(response.covers.clone());
+    let request = klaviyo.post(&mut plan, PROFILE, response.tag.clone());
+    request.key("profile").covers(response.covers.clone());
     plan.finish(Batch::new(0, Vec::new(), Vec::new())).requests
 }
 

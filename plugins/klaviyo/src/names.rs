@@ -1,6 +1,8 @@
 //! Finds a name in a table by one comparison: the table says where each of its names belongs when the
 //! plugin is compiled.
 
+use switchyard_sdk::text::same;
+
 use crate::shop::Row;
 
 /// Places for names.
@@ -50,17 +52,6 @@ impl Names {
         let is_named = row.from.iter().any(|from| same(from.as_bytes(), name)) || same(row.to.name().as_bytes(), name);
         is_named.then_some(number)
     }
-}
-
-/// Whether two names are the same: eight bytes at a time, because a call for each costs more.
-#[inline]
-pub fn same(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() {
-        return false;
-    }
-    let ((words, rest), (other_words, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
-    let is_same = |(word, other): (&[u8; 8], &[u8; 8])| u64::from_le_bytes(*word) == u64::from_le_bytes(*other);
-    words.iter().zip(other_words).all(is_same) && rest.iter().zip(other_rest).all(|(byte, other)| byte == other)
 }
 
 /// Where a name belongs: by its length and three of its letters.

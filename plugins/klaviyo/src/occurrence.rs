@@ -3,11 +3,11 @@
 
 use switchyard_sdk::money::Currency;
 use switchyard_sdk::prelude::*;
+use switchyard_sdk::text::same;
 
 use crate::draft::Draft;
 use crate::items::Item;
 use crate::money::Amount;
-use crate::names::same;
 use crate::properties::Properties;
 use crate::renamed;
 use crate::settings::Klaviyo;

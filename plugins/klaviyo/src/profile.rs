@@ -22,6 +22,9 @@ pub fn requests(klaviyo: &Klaviyo, batch: &Batch, told: &[Told<'_>], plan: &mut 
     }
 }
 
+/// Where single profiles go.
+pub const PROFILE: &str = "/profile-import";
+
 /// A request that makes or updates a profile. Its tag is the same with one identifier, for the case that
 /// the others are another profile's.
 fn single(klaviyo: &Klaviyo, event: &Event<'_>, who: &Identity<'_>, plan: &mut Plan) {
@@ -33,8 +36,8 @@ fn single(klaviyo: &Klaviyo, event: &Event<'_>, who: &Identity<'_>, plan: &mut P
         json.into_bytes()
     };
     let fallback = who.only_the_first().map(|first| body(&first)).filter(|body| body.len() <= TAG_BYTES_MAX);
-    let request = plan.post(klaviyo.url("/profile-import"));
-    klaviyo.fill(request, body(who)).key("profile").cover(event).lane(&who.lane());
+    let request = klaviyo.post(plan, PROFILE, body(who));
+    request.key("profile").cover(event).lane(&who.lane());
     if let Some(fallback) = fallback {
         request.tag(&fallback);
     }
@@ -94,8 +97,8 @@ pub fn add_to_list(klaviyo: &Klaviyo, event: &Event<'_>, who: &Identity<'_>, lis
     json.verbatim(b"}}]}},\"relationships\":{\"lists\":{\"data\":[{\"type\":\"list\",\"id\":");
     json.value(list);
     json.verbatim(b"}]}}}}");
-    let request = plan.post(klaviyo.url(Target::Profiles.path()));
-    klaviyo.fill(request, json.into_bytes()).key("list").cover(event).lane(&who.lane());
+    let request = klaviyo.post(plan, Target::Profiles.path(), json.into_bytes());
+    request.key("list").cover(event).lane(&who.lane());
 }
 
 /// Writes a profile up to its fields.

@@ -2,9 +2,9 @@
 //! the table names and copies the rest.
 
 use switchyard_sdk::prelude::*;
+use switchyard_sdk::text::same;
 
 use crate::items::{self, Item};
-use crate::names::same;
 use crate::properties::Properties;
 use crate::shop::{Is, PRODUCTS, Row, Shop};
 

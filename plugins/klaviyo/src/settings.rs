@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use switchyard_sdk::money::OrderValue;
 use switchyard_sdk::name::PageName;
-use switchyard_sdk::prelude::{Deserialize, Request};
+use switchyard_sdk::prelude::{Deserialize, Plan, Request};
 use switchyard_sdk::settings::filled;
 
 use crate::rules::{REVISION, properties_max, time_ms_min};
@@ -245,10 +245,12 @@ impl Klaviyo {
         format!("{}{path}", self.base)
     }
 
-    /// Adds what all requests have: the body, the revision and the key. Source: reference/api_overview.
-    pub(crate) fn fill<'r>(&self, request: &'r mut Request, body: Vec<u8>) -> &'r mut Request {
-        request
+    /// A request to a path, with what all have: the body, the revision and the key. The vendor's limits are
+    /// the path's. Sources: reference/api_overview; guide rate_limits_and_error_handling.
+    pub(crate) fn post<'p>(&self, plan: &'p mut Plan, path: &str, body: Vec<u8>) -> &'p mut Request {
+        plan.post(self.url(path))
             .body(MEDIA_TYPE, body)
+            .quota(path.trim_start_matches('/'))
             .header("accept", MEDIA_TYPE)
             .header("revision", &self.revision)
             .secret_header("authorization", &self.authorization)

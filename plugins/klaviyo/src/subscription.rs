@@ -80,7 +80,7 @@ fn request(klaviyo: &Klaviyo, event: &Event<'_>, who: &Identity<'_>, wish: &Wish
         ("/profile-subscription-bulk-delete-jobs", "unsubscribe")
     };
     let body = body(klaviyo, event, who, wish);
-    klaviyo.fill(plan.post(klaviyo.url(path)), body).key(key).cover(event).lane(&who.lane());
+    klaviyo.post(plan, path, body).key(key).cover(event).lane(&who.lane());
 }
 
 fn body(klaviyo: &Klaviyo, event: &Event<'_>, who: &Identity<'_>, wish: &Wish<'_>) -> Vec<u8> {

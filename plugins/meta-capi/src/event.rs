@@ -19,6 +19,7 @@ pub struct Record<'e, 'a> {
     said: Said<'a>,
     origin: Origin<'a>,
     time_s: i64,
+    not_after_ms: i64,
 }
 
 impl<'e, 'a> Record<'e, 'a> {
@@ -33,8 +34,13 @@ impl<'e, 'a> Record<'e, 'a> {
         }
         let said = Said::of(event);
         let origin = Origin::of(meta, event, &said)?;
-        let time_s = time_s(event, origin.source, now_ms)?;
-        Ok(Record { meta, event, named, said, origin, time_s })
+        let (time_s, not_after_ms) = times(event, origin.source, now_ms)?;
+        Ok(Record { meta, event, named, said, origin, time_s, not_after_ms })
+    }
+
+    /// When it is too old to be sent: milliseconds since 1970.
+    pub fn not_after_ms(&self) -> u64 {
+        self.not_after_ms as u64
     }
 
     /// Whether it is of an app.
@@ -77,13 +83,14 @@ impl<'e, 'a> Record<'e, 'a> {
     }
 }
 
-/// When it happened. What is to happen yet has happened when the host had it: a sender's clock was fast.
-fn time_s(event: &Event<'_>, source: ActionSource, now_ms: u64) -> Result<i64, Refusal> {
+/// When it happened, in seconds, and when it is too old, in milliseconds. What is to happen yet has happened
+/// when the host had it: a sender's clock was fast.
+fn times(event: &Event<'_>, source: ActionSource, now_ms: u64) -> Result<(i64, i64), Refusal> {
     let time_ms = event.timestamp_ms().min(event.received_ms() as i64);
     let age_s_max = if source == ActionSource::PhysicalStore { STORE_AGE_S_MAX } else { AGE_S_MAX };
-    let age_ms = now_ms as i64 - time_ms;
-    if age_ms <= (age_s_max - WAY_S) * 1_000 {
-        return Ok(time_ms.div_euclid(1_000));
+    let not_after_ms = time_ms + (age_s_max - WAY_S) * 1_000;
+    if now_ms as i64 <= not_after_ms {
+        return Ok((time_ms.div_euclid(1_000), not_after_ms));
     }
     Err(Refusal::Reject(match source {
         ActionSource::PhysicalStore => "timestamp: is more than 62 days ago, and the vendor refuses what is older",

@@ -7,10 +7,14 @@
 //! Sources: developers.facebook.com/documentation/ads-commerce/conversions-api (using-the-api, support).
 
 use switchyard_sdk::prelude::*;
+use switchyard_sdk::text::cut;
 
 use crate::error::{Class, Error};
 use crate::settings::Meta;
 use crate::usage;
+
+/// Characters of the vendor's words that a warning holds.
+const WARNING_CHARACTERS_MAX: usize = 300;
 
 /// Reads an answer.
 pub fn judge(_meta: &Meta, now_ms: u64, response: &Response) -> Judgement {
@@ -46,8 +50,20 @@ fn data(response: &Response, error: &Error) -> Judgement {
 fn without_error(response: &Response) -> Judgement {
     let is_page = response.body.trim_ascii().starts_with(b"<");
     if is_page && response.status != 413 {
-        Judgement::all(response, &Verdict::RetryAfterMs(None))
-    } else {
-        Judgement::default()
+        return Judgement::all(response, &Verdict::RetryAfterMs(None));
     }
+    match messages(response) {
+        Some(messages) if (200..=299).contains(&response.status) => {
+            Judgement::all(response, &Verdict::Warned(messages))
+        }
+        _ => Judgement::default(),
+    }
+}
+
+/// What the vendor says of events that it took. It does not say of which.
+fn messages(response: &Response) -> Option<String> {
+    let answer = response.json()?;
+    let texts: Vec<&str> = answer.get("messages")?.as_array()?.iter().filter_map(|message| message.as_str()).collect();
+    let joined = texts.join("; ");
+    (!joined.is_empty()).then(|| cut(&joined, WARNING_CHARACTERS_MAX).to_string())
 }

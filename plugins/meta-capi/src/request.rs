@@ -40,6 +40,8 @@ struct Call<'m> {
     meta: &'m Meta,
     key: &'static str,
     body: Body<'m>,
+    /// When the oldest event in the body is too old: the vendor then refuses them all.
+    not_after_ms: u64,
 }
 
 impl<'m> Call<'m> {
@@ -54,12 +56,16 @@ impl<'m> Call<'m> {
             too_large: "",
         };
         let events_max = events_len.min(meta.events_per_request);
-        Call { meta, key, body: Body::new(bounds, events_max).with_room(events_max * EVENT_BYTES) }
+        let body = Body::new(bounds, events_max).with_room(events_max * EVENT_BYTES);
+        Call { meta, key, body, not_after_ms: u64::MAX }
     }
 
     fn add(&mut self, event: &Event<'_>, record: &Record<'_, '_>, plan: &mut Plan) {
         match self.body.add(event, |json| record.write(json).map(|()| 1)) {
-            Ok(filled) => self.request(filled, plan),
+            Ok(filled) => {
+                self.request(filled, plan);
+                self.not_after_ms = self.not_after_ms.min(record.not_after_ms());
+            }
             Err(reason) => plan.reject(event, reason),
         }
     }
@@ -70,9 +76,10 @@ impl<'m> Call<'m> {
         self.request(filled, plan);
     }
 
-    fn request(&self, filled: Option<Filled>, plan: &mut Plan) {
+    fn request(&mut self, filled: Option<Filled>, plan: &mut Plan) {
         let Some(Filled { json, covers }) = filled else { return };
-        let request = plan.post(&self.meta.url).key(self.key).json(json).covers(covers);
+        let not_after_ms = std::mem::replace(&mut self.not_after_ms, u64::MAX);
+        let request = plan.post(&self.meta.url).key(self.key).json(json).covers(covers).not_after(not_after_ms);
         match self.meta.access_token_in {
             TokenIn::Header => request.bearer(&self.meta.access_token),
             TokenIn::Query => request.secret_query("access_token", &self.meta.access_token),

@@ -6,8 +6,10 @@
 //! ```
 //! use switchyard_sdk::prelude::*;
 //!
-//! #[derive(Deserialize)]
+//! #[derive(Deserialize, Settings)]
 //! struct Settings {
+//!     /// URL
+//!     /// Where events are sent.
 //!     url: String,
 //! }
 //!
@@ -22,8 +24,8 @@
 //!
 //! Where things are: [`Event`] and [`Value`] read events through the host's index, without parsing;
 //! [`JsonWriter`] writes a body and copies what is JSON already; [`Groups`] puts events together that
-//! share a request, [`body::Body`] cuts what they write at the vendor's bounds; [`Plan`] takes requests and fates; [`judge`] reads answers; [`normalise`],
-//! [`hash`], [`money`], [`time`], [`url`] and [`name`] hold what vendors ask for again and again.
+//! share a request, [`body::Body`] cuts what they write at the vendor's bounds; [`Plan`] takes requests and
+//! fates; [`judge`] reads answers; [`schema`] describes settings; [`normalise`], [`hash`], [`money`], [`time`], [`url`] and [`name`] hold what vendors ask for again and again.
 //!
 //! What makes a plugin slow is memory that is touched for the first time. Write one body at a time,
 //! copy raw values, and make no text for each event where a borrowed one does.
@@ -52,6 +54,7 @@ mod plan;
 #[doc(hidden)]
 pub mod plugin;
 mod refusal;
+pub mod schema;
 pub mod settings;
 pub mod spec;
 pub mod text;
@@ -65,6 +68,7 @@ pub use id::Id;
 pub use json::{Json, JsonWriter, Key};
 pub use plan::{Plan, Request};
 pub use refusal::Refusal;
+pub use switchyard_sdk_macros::Settings;
 pub use value::{Children, Value, ValueKind};
 #[doc(hidden)]
 pub use wit_bindgen;
@@ -73,6 +77,8 @@ pub use wit_bindgen;
 pub mod prelude {
     pub use crate::bindings::types::Auth;
     pub use crate::judge::{Judgement, Response, Verdict};
-    pub use crate::{Batch, Event, Groups, Id, Json, JsonWriter, Key, Kind, Plan, Refusal, Request, Value, key};
+    pub use crate::{
+        Batch, Event, Groups, Id, Json, JsonWriter, Key, Kind, Plan, Refusal, Request, Settings, Value, key,
+    };
     pub use serde::Deserialize;
 }

@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 
+use crate::Settings;
 use crate::json::{Json, JsonWriter};
 use crate::value::Value;
 
@@ -50,7 +51,7 @@ impl Json for Currency {
 }
 
 /// The property that an order's value is taken from before the others. A setting of most plugins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Settings)]
 #[serde(rename_all = "lowercase")]
 pub enum OrderValue {
     /// What was paid.

@@ -46,7 +46,8 @@ pub fn plan<S>(
 
 /// Makes a plugin of its parts:
 ///
-/// - `settings`: the type that the settings are read into, by serde;
+/// - `settings`: the type that the settings are read into, by serde; where it derives
+///   [`Settings`](macro@crate::Settings), its schema goes into the manifest;
 /// - `configure` (may be left out): the type that is kept, and the function that makes it of the
 ///   settings, `fn(Settings) -> Result<State, String>`; without it the settings are kept themselves;
 /// - `plan`: `fn(&State, &Batch, &mut Plan)`;
@@ -89,6 +90,15 @@ macro_rules! __destination {
         ::std::thread_local! {
             static STATE: ::std::cell::OnceCell<$state> = const { ::std::cell::OnceCell::new() };
         }
+
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            use $crate::schema::Undescribed as _;
+            const SCHEMA: $crate::schema::Schema = $crate::schema::of_section(<$settings>::SETTINGS_SCHEMA);
+            /// The schema of the settings, which `switchyard plugin build` moves into the manifest.
+            #[unsafe(link_section = "switchyard:settings")]
+            static SECTION: [u8; SCHEMA.len()] = SCHEMA.bytes();
+        };
 
         impl $crate::bindings::contract::exports::switchyard::destination::indexed_planner::Guest for SwitchyardPlugin {
             fn configure(settings_json: ::std::string::String) -> ::std::result::Result<(), ::std::string::String> {

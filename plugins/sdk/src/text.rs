@@ -1,5 +1,7 @@
 //! Texts as JSON writes them: escapes taken out and put in, and what counts as a number.
 
+pub use crate::bytes::same;
+
 /// The text of a JSON string's inside. An escape that JSON does not have, or half a surrogate pair,
 /// becomes U+FFFD.
 pub fn unescape(quoted: &[u8]) -> String {

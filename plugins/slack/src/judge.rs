@@ -29,7 +29,7 @@ pub fn judge(slack: &Slack, now_ms: u64, response: &Response) -> Judgement {
         (None, _) => Judgement::default(),
     };
     let pause_until_ms = (slack.pause_ms > 0).then(|| now_ms.saturating_add(slack.pause_ms));
-    Judgement { slow_until_ms: judgement.slow_until_ms.max(pause_until_ms), ..judgement }
+    Judgement { slow_quota_until_ms: judgement.slow_quota_until_ms.max(pause_until_ms), ..judgement }
 }
 
 /// The answer's word: the body, or its member `error` where it is JSON.
@@ -50,12 +50,12 @@ fn accepted(response: &Response, word: &str) -> Judgement {
     reject(response, format!("{}: the answer is not `ok`: {word}", response.status))
 }
 
-/// The vendor says how long, in whole seconds. Source: apis/web-api/rate-limits.
+/// The vendor says how long, in whole seconds; it counts the messages of each webhook. Source: apis/web-api/rate-limits.
 fn later(slack: &Slack, now_ms: u64, response: &Response) -> Judgement {
     let said_s = response.header("retry-after").and_then(|value| value.trim().parse::<u64>().ok());
     let wait_ms = said_s.map_or(RETRY_AFTER_MS, |seconds| seconds.saturating_mul(1_000)).max(slack.pause_ms);
     let retry = Judgement::all(response, &Verdict::RetryAfterMs(Some(wait_ms)));
-    Judgement { slow_until_ms: Some(now_ms.saturating_add(wait_ms)), ..retry }
+    Judgement { slow_quota_until_ms: Some(now_ms.saturating_add(wait_ms)), ..retry }
 }
 
 fn reject(response: &Response, reason: String) -> Judgement {

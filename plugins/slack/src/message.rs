@@ -101,6 +101,7 @@ impl<'s> Message<'s> {
             .body("application/json", body)
             .covers(covers)
             .lane(&self.target.webhook)
+            .quota(&self.target.webhook)
             .tag(self.target.webhook.as_bytes());
     }
 

@@ -13,7 +13,7 @@ use crate::user::Person;
 use crate::values::{is_said, object, text};
 use crate::{app, options, properties};
 
-/// Writes the members of an event.
+/// Writes the members of an event, and says when it is too old to be sent: milliseconds since 1970.
 ///
 /// # Errors
 /// Why it cannot be sent; what was written is to be taken back.
@@ -23,13 +23,15 @@ pub fn write(
     title: &Title<'_>,
     now_ms: u64,
     json: &mut JsonWriter,
-) -> Result<(), Cow<'static, str>> {
+) -> Result<u64, Cow<'static, str>> {
+    let time_s = event_time_s(event, now_ms);
+    let not_after_s = not_after_s(tiktok, title.source, time_s, now_ms)?;
     let own = options::of(event).map(Own::of).unwrap_or_default();
     let given = Properties::of(event.properties());
     let context = Context::of(event.context());
     let page = Page::of(event, context.page, &given);
     json.member(key!("event"), &*title.name);
-    json.member(key!("event_time"), event_time_s(tiktok, event, title.source, now_ms)?);
+    json.member(key!("event_time"), time_s);
     match given.event_id.filter(is_said) {
         Some(id) => text(key!("event_id"), Some(id), json),
         None => json.member(key!("event_id"), event.message_id()),
@@ -60,7 +62,7 @@ pub fn write(
     if let Some(is_limited) = limited_data_use(tiktok, event, own.limited_data_use.or(given.limited_data_use)) {
         json.member(key!("limited_data_use"), is_limited);
     }
-    Ok(())
+    Ok(not_after_s as u64 * 1_000)
 }
 
 /// How old an event may be, and what is said of an older one.
@@ -79,18 +81,22 @@ impl Age {
 }
 
 /// Seconds since 1970. A time to come is a clock that is wrong: the time of receipt is nearer.
-fn event_time_s(tiktok: &TikTok, event: &Event<'_>, source: Source, now_ms: u64) -> Result<i64, Cow<'static, str>> {
-    let now_s = (now_ms / 1_000) as i64;
+fn event_time_s(event: &Event<'_>, now_ms: u64) -> i64 {
     let time_s = event.timestamp_s();
-    let time_s = if time_s > now_s { (event.received_ms() / 1_000) as i64 } else { time_s };
+    if time_s > (now_ms / 1_000) as i64 { (event.received_ms() / 1_000) as i64 } else { time_s }
+}
+
+/// When an event is too old: seconds since 1970.
+fn not_after_s(tiktok: &TikTok, source: Source, time_s: i64, now_ms: u64) -> Result<i64, Cow<'static, str>> {
     let age = match source {
         Source::Web | Source::App => &tiktok.age,
         Source::Offline | Source::Crm => &tiktok.offline_age,
     };
-    if now_s - time_s > age.seconds_max {
+    let not_after_s = time_s + age.seconds_max;
+    if (now_ms / 1_000) as i64 > not_after_s {
         return Err(Cow::Owned(age.reason.clone()));
     }
-    Ok(time_s)
+    Ok(not_after_s)
 }
 
 /// Writes `lead`, what a sales system knows. Whether the vendor can know the person by it.

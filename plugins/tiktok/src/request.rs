@@ -59,6 +59,7 @@ fn requests(
         let mut covers = Vec::with_capacity(left.min(EVENTS_MAX));
         let mut json = JsonWriter::with_capacity(head.len() + (left * EVENT_BYTES).min(BODY_BYTES_MAX + EVENT_BYTES));
         json.verbatim(head);
+        let mut not_after_ms = u64::MAX;
         while let Some(position) = positions.peek().copied().filter(|_| covers.len() < EVENTS_MAX) {
             let event = batch.event(position);
             let title = titles[position as usize].as_ref().expect("an event of a group has a title");
@@ -72,8 +73,11 @@ fn requests(
                 break;
             }
             match written {
-                Ok(()) if is_small => covers.push(position),
-                Ok(()) => plan.reject(&event, "properties: make the event larger than the 1 MB of a request"),
+                Ok(event_not_after_ms) if is_small => {
+                    covers.push(position);
+                    not_after_ms = not_after_ms.min(event_not_after_ms);
+                }
+                Ok(_) => plan.reject(&event, "properties: make the event larger than the 1 MB of a request"),
                 Err(reason) => plan.reject(&event, reason),
             }
             if covers.last() != Some(&position) {
@@ -87,7 +91,7 @@ fn requests(
         }
         json.verbatim(CLOSING);
         let request = plan.post(tiktok.url.as_str()).key("track");
-        request.json(json).covers(covers).secret_header("Access-Token", &tiktok.access_token);
+        request.json(json).covers(covers).secret_header("Access-Token", &tiktok.access_token).not_after(not_after_ms);
         if let Some(id) = Route::of(tiktok, &batch.event(first)).foreign_id(tiktok) {
             request.tag(cut(&id, TAG_CHARACTERS_MAX).as_bytes());
         }

@@ -61,8 +61,9 @@ fn workspace() -> Result<String, PluginError> {
     workspace.remove("exclude");
     workspace.insert("members".to_string(), vec!["plugins/*"].into());
     if let Some(toml::Value::Table(dependencies)) = workspace.get_mut("dependencies") {
-        let own = embedded::below("plugins/sdk").find(|(path, _)| *path == "Cargo.toml").map_or("", |(_, text)| text);
-        dependencies.retain(|name, _| own.lines().any(|line| line.starts_with(&format!("{name}.workspace"))));
+        let own = || embedded::below("plugins/sdk").filter(|(path, _)| path.ends_with("Cargo.toml"));
+        let is_used = |name: &str, text: &str| text.lines().any(|line| line.starts_with(&format!("{name}.workspace")));
+        dependencies.retain(|name, _| own().any(|(_, text)| is_used(name, text)));
     }
     let reduced = toml::Table::from_iter([("workspace".to_string(), toml::Value::Table(workspace))]);
     toml::to_string(&reduced).map_err(|error| unreadable(error.to_string()))

@@ -1,8 +1,10 @@
 //! {{title}}: posts each event as JSON.
 use switchyard_sdk::prelude::*;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Settings)]
 struct Settings {
+    /// URL
+    /// Where events are sent.
     url: String,
 }
 

@@ -50,7 +50,8 @@ impl Walk {
 fn first_event(language: &str, shown: &str) -> anyhow::Result<Row> {
     let vendors = StandIn::start();
     let destination = Destination::new("first", "first").setting("url", format!("{}/webhook", vendors.url()));
-    let daemon = Daemon::start(Setup::shop([destination]));
+    let mut daemon = Daemon::prepare_bare(Setup::shop([destination]));
+    daemon.restart();
     let mut walk = Walk::default();
     let mut project = walk.step("plugin new", || Project::new("first", language));
     project.build_apart();

@@ -1,5 +1,5 @@
 //! What planning costs, as `switchyard plugin bench` measures it: CPU time against the yardstick,
-//! and a fresh instance for each batch against one that is reused.
+//! a fresh instance for each batch against one that is reused, and the SDK against a walk by hand.
 
 use serde_json::{Value, json};
 use switchyard_tests::{cli, paths};
@@ -67,7 +67,24 @@ pub fn rows() -> anyhow::Result<Vec<Row>> {
             detail: "CPU, batch 100".to_string(),
         });
     }
+    rows.push(sdk()?);
     Ok(rows)
+}
+
+/// The same order, mapped by the SDK and by a walk of the index by hand, in turns.
+fn sdk() -> anyhow::Result<Row> {
+    let files = files(&json!({"url": "https://sink.example/in"}))?;
+    let costs = |id: &str| figure(&bench(&files, id), "yardsticks_per_event");
+    let both: Vec<(f64, f64)> = (0..ROUNDS).map(|_| (costs("mapped"), costs("walked"))).collect();
+    let (mapped, walked) =
+        (median(both.iter().map(|(sdk, _)| *sdk).collect()), median(both.iter().map(|(_, hand)| *hand).collect()));
+    Ok(Row {
+        figure: "plan: the SDK / a walk of the index by hand".to_string(),
+        value: mapped / walked,
+        unit: "",
+        aim: Aim::AtMost(1.2),
+        detail: format!("{mapped:.3} / {walked:.3} yardsticks an order, fresh instance, batch 100"),
+    })
 }
 
 /// A hundred orders of as many users, of 2.4 KB with three products and a full context, and settings.
