@@ -97,7 +97,7 @@ async function replay(page) {
   await go(page, '/dead-letters')
   expect((await text(page, '#reason')).includes('no such pixel'), 'the reason is the vendor\'s message')
   await page.locator('[data-all]').check()
-  await page.getByRole('button', { name: 'Replay' }).click()
+  await page.getByRole('button', { name: 'Replay', exact: true }).click()
   await page.waitForURL(`${given.base}/dead-letters`)
   await page.locator('[data-replay][data-state="done"]').first().waitFor()
   say({ did: 'replayed' })

@@ -184,7 +184,7 @@ fn what_is_saved_goes_into_the_file_and_two_editors_do_not_overwrite_each_other(
     let mut daemon = daemon(&vendors);
     daemon.write_config(&config(&daemon).replace("[[pipeline]]", "# the shop\n[[pipeline]]"));
     eventually("the comment is in the history", SOON, || {
-        call(&daemon, "GET", "configuration/history", "vera", Value::Null).json()[0]["who"] == "the file"
+        call(&daemon, "GET", "configuration/history", "vera", Value::Null).json()[0]["what"] == "edited in the file"
     });
     let before = config(&daemon);
     let seen = call(&daemon, "GET", "destinations/shop/ga4", "edda", Value::Null);
