@@ -76,6 +76,11 @@ struct Durable {
     close: Option<Reply<()>>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "the committer's own thread, which nobody else works on")]
+fn linger() {
+    std::thread::sleep(LINGER);
+}
+
 impl Committer {
     /// A committer over the state that was read.
     pub fn new(shared: Arc<Shared>, inbox: Inbox, state: State, identities: Identities) -> Committer {
@@ -141,7 +146,7 @@ impl Committer {
             if group.is_full() || appends >= self.company {
                 return;
             }
-            std::thread::sleep(LINGER);
+            linger();
             self.drain_into(group);
             if group.appends.len() == appends {
                 return;
