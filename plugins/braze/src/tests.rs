@@ -84,7 +84,7 @@ fn the_objects_of_a_user_stay_together_where_one_request_takes_them() {
 fn an_order_of_more_than_75_purchases_has_requests_of_its_own() {
     let key = |plan: &Value| -> Vec<String> {
         let braze = braze(json!({})).unwrap();
-        let batch = native::batch(NOW_MS, &[plan.clone()]);
+        let batch = native::batch(NOW_MS, std::slice::from_ref(plan));
         let mut made = switchyard_sdk::Plan::new();
         crate::plan(&braze, &batch, &mut made);
         made.finish(batch).requests.into_iter().map(|request| request.key).collect()

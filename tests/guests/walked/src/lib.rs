@@ -2,6 +2,8 @@
 //! the event, on the bare contract. It knows what the SDK takes care of: where keys stand, what comes before
 //! a comma, that a body which grows alone is never copied. What the SDK costs is measured against it.
 
+#![cfg(target_arch = "wasm32")]
+
 use std::cell::OnceCell;
 
 use switchyard_sdk::bindings::contract::exports::switchyard::destination::indexed_planner::{self, Guest};
@@ -211,7 +213,6 @@ fn member(out: &mut Vec<u8>, separator: &mut u8, key: &[u8], value: &[u8]) {
     out.extend_from_slice(value);
 }
 
-#[cfg(target_arch = "wasm32")]
 indexed_planner::__export_switchyard_destination_indexed_planner_1_0_0_cabi! {
     Walked with_types_in switchyard_sdk::bindings::contract::exports::switchyard::destination::indexed_planner
 }
