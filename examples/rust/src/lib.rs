@@ -3,8 +3,6 @@ use switchyard_sdk::prelude::*;
 
 #[derive(Deserialize, Settings)]
 struct Settings {
-    /// URL
-    /// Where events are sent.
     url: String,
 }
 

@@ -398,7 +398,7 @@ pii = { email = { action = "hash", secret = "pepper" } }
 
     #[test]
     fn a_text_that_is_split_up_otherwise_hides_as_much() {
-        let inline = "pipeline = [{ name = \"shop\", write_keys = [\"wk_one\"], destination = [{ name = \"g\", plugin = \"ga4\", settings = { api_secret = ['''wk_two'''], file = 'x' } }] }]";
+        let inline = "pipeline = [{ name = \"shop\", write_keys = [\"wk_one\"], destination = [{ name = \"g\", plugin = \"ga4\", settings = { api_secret = ['''wk_two'''], file = 'x' } }] }]\n";
         let kept = kept(inline);
         assert!(!kept.contains("wk_"), "{kept}");
         assert_eq!(filled(&kept, inline, mark).unwrap().text, inline);

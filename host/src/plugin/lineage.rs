@@ -4,7 +4,7 @@
 //! A field that is equal to an input, and to its mark when that is marked, is a copy: that is exact. One
 //! that changes in another way is derived from the input; one that is gone with a change depends on it.
 //! One that never changes is a constant. Where rules of the operator stand between the event and the
-//! plugin, what they made is marked, too, under the name of the rule ([`made`]).
+//! plugin, what they made is marked, too, under the name of the rule (`lineage/made.rs`).
 
 mod leaves;
 mod made;

@@ -51,16 +51,25 @@ fn keep(cache: &Path, path: &Path, component: &[u8]) -> std::io::Result<()> {
     prune(cache)
 }
 
-/// Removes the oldest files of such a directory, down to the bound.
+/// Removes the oldest files of such a directory, down to the bound. Another process may do the same.
 pub fn prune(cache: &Path) -> std::io::Result<()> {
     let mut kept = Vec::new();
     for entry in std::fs::read_dir(cache)? {
         let entry = entry?;
-        kept.push((entry.metadata()?.modified()?, entry.path()));
+        if let Some(file) = unless_gone(entry.metadata())? {
+            kept.push((file.modified()?, entry.path()));
+        }
     }
     kept.sort();
     let surplus = kept.len().saturating_sub(KEPT_MAX);
-    kept.iter().take(surplus).try_for_each(|(_, path)| std::fs::remove_file(path))
+    kept.iter().take(surplus).try_for_each(|(_, path)| unless_gone(std::fs::remove_file(path)).map(drop))
+}
+
+fn unless_gone<T>(found: std::io::Result<T>) -> std::io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 /// Names a source: the tool with its version, and the names and bytes of the files with these
@@ -116,6 +125,18 @@ mod tests {
         std::fs::write(cache.path().join("one more"), "x").expect("a file");
         prune(cache.path()).expect("it can be pruned");
         assert_eq!(count(), KEPT_MAX);
+    }
+
+    #[test]
+    fn several_may_clear_up_at_once() {
+        let cache = tempfile::tempdir().expect("a folder");
+        for number in 0..400 {
+            std::fs::write(cache.path().join(number.to_string()), "x").expect("a file");
+        }
+        std::thread::scope(|scope| {
+            let clearing: Vec<_> = (0..4).map(|_| scope.spawn(|| prune(cache.path()))).collect();
+            clearing.into_iter().for_each(|one| one.join().expect("no panic").expect("it can be pruned"));
+        });
     }
 
     #[test]
