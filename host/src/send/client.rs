@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::StatusCode;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as PooledClient;
@@ -266,23 +266,29 @@ impl Client {
         Ok(Answer { took_ms: started.elapsed().as_millis() as u32, ..answer })
     }
 
-    /// Reads an answer's body, as far as it is read.
+    /// Reads an answer's body, as far as it is read. To its very end, even when all of its bytes are there:
+    /// only then is the connection back in the pool, for the next request.
     async fn read(&self, body: &mut Incoming) -> Result<Bytes, SendError> {
+        let mut first = Bytes::new();
         let mut read = BytesMut::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| SendError::Network(format!("the answer broke off: {error}")))?;
             let Ok(mut data) = frame.into_data() else { continue };
-            data.truncate(self.answer_bytes_max - read.len());
-            if read.is_empty() && body.is_end_stream() {
-                // The usual case: one piece, nothing to copy.
-                return Ok(data);
+            data.truncate(self.answer_bytes_max - first.len() - read.len());
+            if first.is_empty() {
+                // Mostly the only one, and nothing is copied.
+                first = data;
+            } else {
+                read.extend_from_slice(&data);
             }
-            read.extend_from_slice(&data);
-            if read.len() == self.answer_bytes_max {
+            if first.len() + read.len() == self.answer_bytes_max {
                 break;
             }
         }
-        Ok(read.freeze())
+        if read.is_empty() {
+            return Ok(first);
+        }
+        Ok([&first[..], &read[..]].concat().into())
     }
 
     /// The answer with handles where the vendor repeats secrets: it is shown, stored and read by the plugin.
