@@ -164,7 +164,9 @@ fn ten_hours_of_outage_cost_what_the_bounds_of_the_backlog_say_and_no_more() {
             let name = status.destination.0.trim_start_matches("shop/");
             let arrived = first_arrivals(&requests, &format!("/webhook-{name}"));
             let count: usize = arrived.values().map(Vec::len).sum();
-            assert_eq!(count as u64, counters.delivered, "{name}: what is counted came");
+            // What expired while it was in flight may have come nevertheless.
+            let came = counters.delivered..=counters.delivered + counters.expired;
+            assert!(came.contains(&(count as u64)), "{name}: {count} came: {status:?}");
             assert!(arrived.values().all(|numbers| numbers.is_sorted()), "{name}: in the order of each user");
         }
         for name in ["enough", "held"] {
