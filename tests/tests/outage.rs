@@ -75,8 +75,8 @@ fn after_a_long_outage_all_is_delivered_in_order_and_memory_stayed_flat() {
     assert_eq!(message_id(&event(7)), "m-7");
 }
 
-/// Simulated milliseconds in one of the machine's: ten hours take 25 seconds.
-const SPEED: u32 = 1_440;
+/// Simulated milliseconds in one of the machine's: ten hours take 50 seconds.
+const SPEED: u32 = 720;
 
 const MINUTES: u64 = 600;
 const EVENTS_A_MINUTE: u64 = 6;
