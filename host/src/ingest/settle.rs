@@ -86,10 +86,7 @@ pub(super) async fn settle(
         match sources.of(applied.kept[at]) {
             Some(source) => match source.storage_policy.stored(&event) {
                 Ok(event) => {
-                    match by_pipeline.get_mut(&source.pipeline) {
-                        Some(count) => *count += 1,
-                        None => drop(by_pipeline.insert(source.pipeline.clone(), 1)),
-                    }
+                    *by_pipeline.entry(source.pipeline.clone()).or_default() += 1;
                     events.push(NewEvent { pipeline: source.pipeline.clone(), event });
                 }
                 Err(Exhausted) => rejected.push(Rejection {

@@ -22,9 +22,21 @@ const COMMANDS_MAX: usize = 1_024;
 const CROWD: usize = COMMANDS_MAX / 2;
 
 /// The senders' end.
+#[derive(Clone)]
 pub struct Commands {
     sender: mpsc::Sender<Command>,
-    bell: Arc<Bell>,
+    // Behind the sender, and so dropped after it: the committer looks when the channel may be closed.
+    bell: Ringer,
+}
+
+/// A sender's hold of the bell, which it rings when it leaves.
+#[derive(Clone)]
+struct Ringer(Arc<Bell>);
+
+impl Drop for Ringer {
+    fn drop(&mut self) {
+        self.0.ring();
+    }
 }
 
 /// The committer's end.
@@ -60,7 +72,7 @@ pub fn channel() -> (Commands, Inbox) {
     let (sender, receiver) = mpsc::channel(COMMANDS_MAX);
     let bell = Bell { rung: AtomicBool::new(false), is_busy: AtomicBool::new(false), committer: Mutex::new(None) };
     let bell = Arc::new(bell);
-    (Commands { sender, bell: bell.clone() }, Inbox { receiver, bell })
+    (Commands { sender, bell: Ringer(bell.clone()) }, Inbox { receiver, bell })
 }
 
 impl Commands {
@@ -75,8 +87,8 @@ impl Commands {
         // the command, or this sees that it has nothing to do.
         fence(Ordering::SeqCst);
         let is_crowded = self.sender.max_capacity() - self.sender.capacity() >= CROWD;
-        if is_urgent || is_crowded || !self.bell.is_busy.load(Ordering::SeqCst) {
-            self.bell.ring();
+        if is_urgent || is_crowded || !self.bell.0.is_busy.load(Ordering::SeqCst) {
+            self.bell.0.ring();
         }
         Ok(())
     }
@@ -84,21 +96,6 @@ impl Commands {
     /// Waits until the committer is gone.
     pub async fn closed(&self) {
         self.sender.closed().await;
-    }
-}
-
-impl Clone for Commands {
-    fn clone(&self) -> Commands {
-        Commands { sender: self.sender.clone(), bell: self.bell.clone() }
-    }
-}
-
-impl Drop for Commands {
-    /// The last one lets the committer end. The channel is closed only after this, so it is replaced here.
-    fn drop(&mut self) {
-        let (nobody, _) = mpsc::channel(1);
-        drop(std::mem::replace(&mut self.sender, nobody));
-        self.bell.ring();
     }
 }
 

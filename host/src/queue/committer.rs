@@ -76,11 +76,6 @@ struct Durable {
     close: Option<Reply<()>>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "the committer's own thread, which nobody else works on")]
-fn linger() {
-    std::thread::sleep(LINGER);
-}
-
 impl Committer {
     /// A committer over the state that was read.
     pub fn new(shared: Arc<Shared>, inbox: Inbox, state: State, identities: Identities) -> Committer {
@@ -140,13 +135,14 @@ impl Committer {
     }
 
     /// Lets those come who were in the last group, too.
+    #[expect(clippy::disallowed_methods, reason = "the committer's own thread, which nobody else works on")]
     fn linger(&mut self, group: &mut Group) {
         for _ in 0..LINGERS_MAX {
             let appends = group.appends.len();
             if group.is_full() || appends >= self.company {
                 return;
             }
-            linger();
+            std::thread::sleep(LINGER);
             self.drain_into(group);
             if group.appends.len() == appends {
                 return;
