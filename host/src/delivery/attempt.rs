@@ -18,6 +18,7 @@ use super::live::Live;
 use super::no_token;
 use super::payload::{Payload, StoredPlan, StoredSend};
 use super::quotas::Quotas;
+use super::replan::Asked;
 use super::retry::{self, Next, Tries};
 use super::story::shown;
 use crate::plugin::manifest::Order;
@@ -77,6 +78,11 @@ impl Work {
     /// A planned request that was not sent yet.
     pub fn new(request: Request) -> Work {
         Work { origin_key: request.key.clone(), request, tries: Tries::default(), step: 0 }
+    }
+
+    /// For what its events are planned again.
+    pub(super) fn asked(&self) -> Asked<'_> {
+        Asked { key: Some(&self.origin_key), tries: self.tries }
     }
 }
 

@@ -9,6 +9,7 @@ use super::end::{End, Origin};
 use super::health::Health;
 use super::lanes::Turn;
 use super::payload::{Payload, StoredPlan, Unreadable};
+use super::replan::Asked;
 use super::replayed;
 use crate::queue::{Death, Delivery, Outcome, StoredRequest};
 
@@ -127,7 +128,7 @@ pub async fn carry_stored(attempts: Arc<Attempts>, stored: StoredRequest, delive
                 None => replayed::plan(&attempts, &deliveries, plan.tries).await,
                 Some(key) => {
                     let covers: Vec<usize> = (0..deliveries.len()).collect();
-                    attempts.plan_again(&deliveries, &covers, Some(key), plan.tries).await
+                    attempts.plan_again(&deliveries, &covers, Asked { key: Some(key), tries: plan.tries }).await
                 }
             };
             let start = |work: Work| match &attempts.lanes_of(&deliveries, &work)[..] {

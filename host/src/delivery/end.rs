@@ -47,6 +47,17 @@ impl End {
         self.notes.extend(other.notes);
         self.failed += other.failed;
     }
+
+    /// The same, told about some of the deliveries alone: those at `positions`, which are sorted and all
+    /// that it speaks of.
+    pub fn among(mut self, positions: &[usize]) -> End {
+        let renumber =
+            |at: &mut usize| *at = positions.binary_search(at).expect("an end speaks of these deliveries alone");
+        self.parts.iter_mut().for_each(|(at, _)| renumber(at));
+        self.notes.iter_mut().flat_map(|(covers, _)| covers).for_each(renumber);
+        self.stored.iter_mut().flat_map(|stored| &mut stored.covers).for_each(renumber);
+        self
+    }
 }
 
 /// Where the deliveries came from.

@@ -45,7 +45,7 @@ impl Attempts {
     /// A request whose latest time has passed: its events are planned again, once.
     pub(super) async fn planned_again_late(&self, deliveries: &[Delivery], work: &Work) -> (Vec<Work>, End) {
         let covers = positions(&work.request);
-        let (works, mut end) = self.plan_again(deliveries, &covers, Some(&work.origin_key), work.tries).await;
+        let (works, mut end) = self.plan_again(deliveries, &covers, work.asked()).await;
         let detail = "planned again: it was too late to send the request";
         end.notes.push((covers, self.note("late", work, None, detail.to_string())));
         let now_ms = (self.now)();

@@ -8,13 +8,12 @@ use super::end::{End, Origin};
 use super::group::groups;
 use super::guest::Planned;
 use super::lanes::Group;
-use super::retry::Tries;
+use super::replan::Asked;
 use super::runtime::{Runtime, TaskEnd};
-use super::steps::{filtered_note, filtered_step, planned_step};
+use super::steps::planned_step;
 use crate::event::Event;
 use crate::plugin::manifest::Order;
-use crate::queue::{Delivery, Outcome, StoreError};
-use crate::transformation::Routing;
+use crate::queue::{Delivery, StoreError};
 
 impl Runtime {
     /// Settles what the rules filter; the rest goes on, with its events in the form that they are planned in.
@@ -24,35 +23,14 @@ impl Runtime {
         attempts: &Attempts,
         deliveries: Vec<Delivery>,
     ) -> Result<(Vec<Delivery>, Vec<Event>), StoreError> {
-        let kinds = &attempts.guest.revision.manifest().kinds;
-        let mut goes = Vec::with_capacity(deliveries.len());
-        let mut events = Vec::with_capacity(deliveries.len());
-        let mut filtered = Vec::new();
-        let mut end = End::default();
-        for delivery in deliveries {
-            match attempts.active.destination.transformation.apply(kinds, &delivery.event) {
-                Routing::Goes(event) => {
-                    goes.push(delivery);
-                    events.push(event);
-                }
-                Routing::Filtered(rule) => {
-                    let at = filtered.len();
-                    let told = [&delivery.event.message_id];
-                    self.shared.live.tell(told, || filtered_step(attempts, &delivery, &rule));
-                    end.notes.push((vec![at], filtered_note((self.shared.now)(), &rule)));
-                    end.parts.push((at, Outcome::Filtered { reason: rule.into_owned() }));
-                    filtered.push(delivery);
-                }
-                Routing::Refused(why) => {
-                    filtered.push(delivery);
-                    end.join(attempts.refused(&filtered, filtered.len() - 1, why));
-                }
-            }
+        let all: Vec<usize> = (0..deliveries.len()).collect();
+        let (goes, events, end) = attempts.transformed(&deliveries, &all);
+        if goes.len() == deliveries.len() {
+            return Ok((deliveries, events));
         }
-        if !filtered.is_empty() {
-            self.settle(Origin::First, &filtered, end).await?;
-        }
-        Ok((goes, events))
+        let ended = all.into_iter().filter(|at| goes.binary_search(at).is_err()).collect();
+        self.settle_some(&deliveries, ended, end).await?;
+        Ok((goes.into_iter().map(|at| deliveries[at].clone()).collect(), events))
     }
 
     /// Starts the requests of a plan, and settles the events that get none.
@@ -68,23 +46,17 @@ impl Runtime {
         let mut ended = Vec::new();
         let mut end = End::default();
         for (position, fate) in planned.fates {
-            end.join(shifted(attempts.fate(&deliveries, position as usize, fate), position as usize, ended.len()));
-            ended.push(deliveries[position as usize].clone());
+            ended.push(position as usize);
+            end.join(attempts.fate(&deliveries, position as usize, fate));
         }
         for (position, fault) in planned.faults {
-            end.join(shifted(
-                attempts.fault(&deliveries, position as usize, &fault, None, Tries::default()),
-                position as usize,
-                ended.len(),
-            ));
-            ended.push(deliveries[position as usize].clone());
+            ended.push(position as usize);
+            end.join(attempts.fault(&deliveries, position as usize, &fault, Asked::default()));
         }
         if hopeless {
             end.failed = ended.len() as u32;
         }
-        if !ended.is_empty() {
-            self.settle(Origin::First, &ended, end).await?;
-        }
+        self.settle_some(&deliveries, ended, end).await?;
         for mut group in groups(planned.requests, deliveries.len()) {
             let own: Vec<Delivery> = group.events.iter().map(|event| deliveries[*event as usize].clone()).collect();
             for request in &mut group.requests {
@@ -100,6 +72,21 @@ impl Runtime {
             self.tasks.spawn(Box::pin(async move { TaskEnd::Carried(Box::new(carried.await)) }));
         }
         Ok(())
+    }
+
+    /// Settles those of the deliveries that have ended.
+    async fn settle_some(
+        &mut self,
+        deliveries: &[Delivery],
+        mut ended: Vec<usize>,
+        end: End,
+    ) -> Result<(), StoreError> {
+        if ended.is_empty() {
+            return Ok(());
+        }
+        ended.sort_unstable();
+        let own: Vec<Delivery> = ended.iter().map(|at| deliveries[*at].clone()).collect();
+        self.settle(Origin::First, &own, end.among(&ended)).await
     }
 
     /// Whether a planned request may go: behind stored requests of its lanes it is stored, too, until
@@ -122,16 +109,4 @@ impl Runtime {
         }
         Start { work, go: Go::InTurn(turn) }
     }
-}
-
-/// An end about the delivery at `from`, told about the one at `to`.
-fn shifted(mut end: End, from: usize, to: usize) -> End {
-    let shift = |at: &mut usize| {
-        debug_assert_eq!(*at, from);
-        *at = to;
-    };
-    end.parts.iter_mut().for_each(|(at, _)| shift(at));
-    end.notes.iter_mut().flat_map(|(covers, _)| covers).for_each(shift);
-    end.stored.iter_mut().flat_map(|stored| &mut stored.covers).for_each(shift);
-    end
 }

@@ -6,12 +6,22 @@ use super::end::{End, NewStored};
 use super::lanes;
 use super::payload::{Payload, StoredPlan};
 use super::retry::{self, Next, Tries};
-use super::steps::filtered_note;
+use super::steps::{filtered_note, filtered_step};
 use crate::event::Event;
 use crate::plugin::fault::PluginFault;
 use crate::plugin::plan::Fate;
 use crate::queue::{Death, Delivery, Outcome};
 use crate::transformation::Routing;
+
+/// For what events are planned: for all that the plugin makes of them, as at first, or once more for one
+/// request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked<'k> {
+    /// The key of the request; only requests of that key are kept then.
+    pub key: Option<&'k str>,
+    /// What was tried before.
+    pub tries: Tries,
+}
 
 impl Attempts {
     /// Plans the two halves of a refused request again, for that request only.
@@ -20,20 +30,19 @@ impl Attempts {
         let mut halves = Vec::new();
         let mut end = End::default();
         for half in covers.chunks(covers.len().div_ceil(2)) {
-            let (works, planned) = self.plan_again(deliveries, half, Some(&work.origin_key), work.tries).await;
+            let (works, planned) = self.plan_again(deliveries, half, work.asked()).await;
             halves.extend(works);
             end.join(planned);
         }
         (halves, end)
     }
 
-    /// Plans some of the deliveries again; only requests of `key` are kept, when it is given.
-    pub async fn plan_again(
+    /// Plans some of the deliveries again.
+    pub(super) async fn plan_again(
         &self,
         deliveries: &[Delivery],
         covers: &[usize],
-        key: Option<&str>,
-        tries: Tries,
+        asked: Asked<'_>,
     ) -> (Vec<Work>, End) {
         let (covers, events, mut end) = self.transformed(deliveries, covers);
         if covers.is_empty() {
@@ -48,25 +57,25 @@ impl Attempts {
         }
         for (position, fault) in planned.faults {
             spoken_of[position as usize] = true;
-            end.join(self.fault(deliveries, covers[position as usize], &fault, key, tries));
+            end.join(self.fault(deliveries, covers[position as usize], &fault, asked));
         }
         end.failed = end.failed.max(hopeless);
         let mut works = Vec::new();
         for mut request in planned.requests {
-            if key.is_some_and(|key| request.key != key) {
+            if asked.key.is_some_and(|key| request.key != key) {
                 continue;
             }
             for cover in &mut request.covers {
                 spoken_of[*cover as usize] = true;
                 *cover = covers[*cover as usize] as u32;
             }
-            works.push(Work { tries, ..Work::new(request) });
+            works.push(Work { tries: asked.tries, ..Work::new(request) });
         }
         for (at, _) in covers.iter().zip(&spoken_of).filter(|(_, spoken_of)| !**spoken_of) {
             let death = Death {
                 reason: "plugin_fault".to_string(),
-                detail: format!("planned again, the plugin made no request `{}`", key.unwrap_or_default()),
-                attempts: tries.attempts,
+                detail: format!("planned again, the plugin made no request `{}`", asked.key.unwrap_or_default()),
+                attempts: asked.tries.attempts,
                 revision: self.revision(),
                 request: None,
                 answer: None,
@@ -78,7 +87,7 @@ impl Attempts {
 
     /// Those of the deliveries that the rules let go, in the form that they are planned in, and the end of
     /// the others.
-    fn transformed(&self, deliveries: &[Delivery], covers: &[usize]) -> (Vec<usize>, Vec<Event>, End) {
+    pub(super) fn transformed(&self, deliveries: &[Delivery], covers: &[usize]) -> (Vec<usize>, Vec<Event>, End) {
         let kinds = &self.guest.revision.manifest().kinds;
         let (mut goes, mut events, mut end) = (Vec::new(), Vec::new(), End::default());
         for at in covers.iter().copied() {
@@ -88,6 +97,8 @@ impl Attempts {
                     events.push(event);
                 }
                 Routing::Filtered(rule) => {
+                    let told = [&deliveries[at].event.message_id];
+                    self.live.tell(told, || filtered_step(self, &deliveries[at], &rule));
                     end.notes.push((vec![at], filtered_note((self.now)(), &rule)));
                     end.parts.push((at, Outcome::Filtered { reason: rule.into_owned() }));
                 }
@@ -130,17 +141,9 @@ impl Attempts {
     }
 
     /// The end of an event at which the plugin failed; one that was not tried alone is planned again later.
-    /// `key` and `tries` are those of the request that was planned again, if it was one.
-    pub fn fault(
-        &self,
-        deliveries: &[Delivery],
-        at: usize,
-        fault: &PluginFault,
-        key: Option<&str>,
-        tries: Tries,
-    ) -> End {
+    pub(super) fn fault(&self, deliveries: &[Delivery], at: usize, fault: &PluginFault, asked: Asked<'_>) -> End {
         if let PluginFault::NotTried(_) = fault {
-            return self.not_tried(deliveries, at, fault, key, tries);
+            return self.not_tried(deliveries, at, fault, asked);
         }
         tracing::warn!(destination = %self.active.destination.id, plugin = %self.active.destination.plugin,
             message_id = %deliveries[at].event.message_id, %fault, "the plugin failed at an event");
@@ -149,25 +152,18 @@ impl Attempts {
         End { failed: u32::from(fault.is_exhaustion()), ..end }
     }
 
-    fn not_tried(
-        &self,
-        deliveries: &[Delivery],
-        at: usize,
-        fault: &PluginFault,
-        key: Option<&str>,
-        tries: Tries,
-    ) -> End {
+    fn not_tried(&self, deliveries: &[Delivery], at: usize, fault: &PluginFault, asked: Asked<'_>) -> End {
         self.count_fault(fault);
         let now_ms = (self.now)();
-        let tries = tries.and_one_at(now_ms);
+        let tries = asked.tries.and_one_at(now_ms);
         let limits = &self.active.destination.delivery;
         let Next::At(due_ms) = retry::next(limits, tries, now_ms, None, crate::clock::random()) else {
             return self.planned_dead(deliveries, at, "plugin_fault", fault.to_string());
         };
         self.tell_plain(deliveries, at, "deferred", &fault.to_string());
         let note = self.plain_note("deferred", fault.to_string());
-        let revision = if key.is_some() { self.revision() } else { String::new() };
-        let payload = Payload::Plan(StoredPlan { key: key.map(str::to_string), tries, revision });
+        let revision = if asked.key.is_some() { self.revision() } else { String::new() };
+        let payload = Payload::Plan(StoredPlan { key: asked.key.map(str::to_string), tries, revision });
         let lanes = lanes::of(self.order, None, [at], deliveries);
         End {
             stored: vec![NewStored { payload, due_ms, covers: vec![at], lanes }],

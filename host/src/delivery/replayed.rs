@@ -3,6 +3,7 @@
 
 use super::attempt::{Attempts, Work};
 use super::end::End;
+use super::replan::Asked;
 use super::retry::Tries;
 use crate::queue::Delivery;
 
@@ -16,7 +17,7 @@ pub async fn plan(attempts: &Attempts, deliveries: &[Delivery], tries: Tries) ->
     let mut works = Vec::new();
     let json_bytes = |at: usize| deliveries[at].event.json.len();
     for covers in batches(&all, json_bytes, events_max.max(1), bytes_max) {
-        let (planned, planned_end) = attempts.plan_again(deliveries, &covers, None, tries).await;
+        let (planned, planned_end) = attempts.plan_again(deliveries, &covers, Asked { key: None, tries }).await;
         works.extend(planned);
         end.join(planned_end);
     }

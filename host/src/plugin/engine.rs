@@ -250,6 +250,8 @@ pub struct Bounds {
     table_elements_max: usize,
     /// The guest was refused more memory.
     pub memory_refused: bool,
+    /// Bytes that its memory has.
+    pub memory_bytes: usize,
     /// What the guest says to its author.
     pub log: Log,
     /// When the call that runs ends.
@@ -264,6 +266,7 @@ impl Bounds {
             memory_bytes_max: limits.memory_bytes_max,
             table_elements_max: limits.table_elements_max,
             memory_refused: false,
+            memory_bytes: 0,
             log: Log::default(),
             deadline: Deadline::new(limits.call_ms_max),
             meter,
@@ -275,6 +278,9 @@ impl ResourceLimiter for Bounds {
     fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let allowed = desired <= self.memory_bytes_max;
         self.memory_refused |= !allowed;
+        if allowed {
+            self.memory_bytes = desired;
+        }
         if let (true, Some(meter)) = (allowed, &self.meter) {
             meter.memory(desired);
         }

@@ -15,6 +15,9 @@ use super::revision::Revision;
 use crate::event::Event;
 use crate::meter::{GuestMeter, LiveInstance};
 
+/// An instance is worn once its memory takes more than one in so many parts of what it may.
+const WORN_PART: usize = 2;
+
 /// A guest that has taken its settings. After a fault it must not be called again. It borrows its
 /// revision, or shares it where it outlives the call.
 pub struct Instance<R: Deref<Target = Revision>> {
@@ -82,6 +85,12 @@ impl<R: Deref<Target = Revision>> Instance<R> {
     /// The revision that it is of.
     pub fn revision(&self) -> &R {
         &self.revision
+    }
+
+    /// Whether its memory has grown so much that the next call may find too little: interpreters give
+    /// nothing back, and some forget to.
+    pub fn is_worn(&self) -> bool {
+        self.store.data().memory_bytes > self.revision.sandbox().limits().memory_bytes_max / WORN_PART
     }
 
     /// Lets it rest between two calls, when there is room for another one that does.

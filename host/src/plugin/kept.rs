@@ -2,14 +2,16 @@
 //!
 //! An interpreter's first steps in a fresh instance cost it more than a small batch does. What a guest
 //! keeps from one call to the next is its author's business, and so its plans are shown as not
-//! reproducible. Bounded: by the calls of an instance, by the instances of a destination, and by those
-//! that rest at all ([`super::engine`]); any fault ends an instance.
+//! reproducible. Bounded: by the calls of an instance, by its memory, by the instances of a destination,
+//! and by those that rest at all ([`super::engine`]). Any fault ends an instance; in one that was used
+//! before it may be of what was left there, so the call is made once more in a fresh one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::fault::PluginFault;
 use super::instance::Instance;
+use super::metered::counted;
 use super::revision::Revision;
 use crate::meter::GuestMeter;
 use crate::queue::DestinationId;
@@ -37,25 +39,30 @@ impl Kept {
         revision: &Arc<Revision>,
         settings: &str,
         meter: &Arc<GuestMeter>,
-        call: impl FnOnce(&mut Instance<Arc<Revision>>) -> Result<T, PluginFault>,
+        call: impl Fn(&mut Instance<Arc<Revision>>) -> Result<T, PluginFault>,
     ) -> Result<T, PluginFault> {
-        let calls_max = revision.manifest().instances.calls_max;
-        let mut used = match self.take(meter.destination(), revision, settings) {
-            Some(kept) => kept,
-            None => Resting {
-                instance: Instance::start(revision.clone(), settings, Some(meter))?,
-                settings: settings.to_string(),
-                calls: 0,
-            },
-        };
-        let answer = call(&mut used.instance)?;
+        if let Some(mut kept) = self.take(meter.destination(), revision, settings)
+            && let Ok(answer) = counted(meter, call(&mut kept.instance))
+        {
+            self.keep(kept, meter);
+            return Ok(answer);
+        }
+        let instance = Instance::start(revision.clone(), settings, Some(meter))?;
+        let mut fresh = Resting { instance, settings: settings.to_string(), calls: 0 };
+        let answer = call(&mut fresh.instance)?;
+        self.keep(fresh, meter);
+        Ok(answer)
+    }
+
+    /// Keeps one that has answered, if it may be called again.
+    fn keep(&self, mut used: Resting, meter: &GuestMeter) {
         used.calls += 1;
         // What is said is for the author's commands.
         used.instance.take_log();
-        if used.calls < calls_max {
+        let calls_max = used.instance.revision().manifest().instances.calls_max;
+        if used.calls < calls_max && !used.instance.is_worn() {
             self.put(meter.destination(), used);
         }
-        Ok(answer)
     }
 
     /// One that rests, awake again. Those of another revision or with other settings are dropped.

@@ -55,7 +55,8 @@ pub fn judge(
     counted(meter, judged)
 }
 
-fn counted<T>(meter: &GuestMeter, result: Result<T, PluginFault>) -> Result<T, PluginFault> {
+/// Counts a call's fault, if it has one.
+pub(super) fn counted<T>(meter: &GuestMeter, result: Result<T, PluginFault>) -> Result<T, PluginFault> {
     if let Err(fault) = &result {
         meter.fault(kind(fault));
     }

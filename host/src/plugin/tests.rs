@@ -3,6 +3,7 @@
 mod calls;
 mod guest;
 mod hostile;
+mod kept;
 mod loading;
 mod project;
 

@@ -166,10 +166,11 @@ impl Committer {
             transaction.abort()?;
         }
         let mut evicted = Vec::new();
+        let settled = if durable.frames.is_empty() { Vec::new() } else { self.state.slowest_cursors() };
         for (pipeline, frame) in durable.frames {
             let end_seq = frame.end_seq();
             evicted.push(self.shared.cache.insert(pipeline, frame));
-            evicted.push(self.shared.cache.take_settled(pipeline, self.state.slowest_cursor(pipeline)));
+            evicted.push(self.shared.cache.take_settled(pipeline, settled[pipeline as usize]));
             self.state.pipeline(pipeline).head.send_replace(end_seq);
         }
         for (requests, change) in durable.told {
@@ -302,8 +303,7 @@ impl Committer {
         for control in group.controls {
             control_one(&mut settling, control, &mut durable)?;
         }
-        let grown: Vec<u32> = durable.frames.iter().map(|(pipeline, _)| *pipeline).collect();
-        backlog::expire(&mut settling, &grown)?;
+        backlog::expire(&mut settling)?;
         durable.told = settling.told;
         retention::trim(&mut self.state, &mut tables, &self.shared.options, now_ms)?;
         dead::trim(&mut self.state, &mut tables, &self.shared.options, now_ms)?;

@@ -21,9 +21,10 @@ pub fn trim(
     options: &StoreOptions,
     now_ms: u64,
 ) -> Result<bool, StoreError> {
+    let settled = state.slowest_cursors();
     let mut trimmed = 0;
     while trimmed < FRAMES_MAX
-        && let Some((pipeline, frame)) = oldest_settled(state, tables)?
+        && let Some((pipeline, frame)) = oldest_settled(state, tables, &settled)?
         && (is_old(&frame, options, now_ms) || state.kept_bytes() > kept_bytes_max(options))
     {
         remove_oldest(state, tables, pipeline, &frame)?;
@@ -41,17 +42,21 @@ fn kept_bytes_max(options: &StoreOptions) -> u64 {
     options.retention_bytes.min(options.queue_bytes_max / 8 * 7)
 }
 
-/// The oldest of those frames with which their pipeline begins and that all have settled.
-fn oldest_settled(state: &mut State, tables: &Tables<'_>) -> Result<Option<(u32, FrameRow)>, StoreError> {
+/// The oldest of those frames with which their pipeline begins and that all have settled: that end before
+/// the number in `settled`, by pipeline.
+fn oldest_settled(
+    state: &mut State,
+    tables: &Tables<'_>,
+    settled: &[u64],
+) -> Result<Option<(u32, FrameRow)>, StoreError> {
     let mut oldest: Option<(u32, FrameRow)> = None;
-    let numbers: Vec<u32> = state.pipelines().map(|(number, _)| number).collect();
-    for number in numbers {
+    for (number, settled) in (0..).zip(settled) {
         let Some(frame) = first_frame(state, tables, number)? else {
             continue;
         };
         let end = state.pipeline(number).row.oldest + u64::from(frame.events);
         let older = oldest.as_ref().is_none_or(|(_, other)| frame.newest_ms < other.newest_ms);
-        if older && end <= state.slowest_cursor(number) {
+        if older && end <= *settled {
             oldest = Some((number, frame));
         }
     }

@@ -339,31 +339,40 @@ impl State {
         &mut self.destinations[number as usize]
     }
 
-    /// About the bytes that a destination has not settled: its share of the frames, and what it owes.
+    /// About the bytes that a destination has not settled: what waits in the frames, by its share of their
+    /// events, and what it owes.
     pub fn backlog_bytes(&self, number: u32) -> u64 {
         let row = &self.destination(number).row;
-        self.share_of_frames(row.pipeline, row.progress.cursor) + row.owed_bytes + row.stored_bytes
+        let waiting = row.progress.waiting(self.pipeline(row.pipeline).row.head);
+        self.share_of_frames(row.pipeline, waiting) + row.owed_bytes + row.stored_bytes
     }
 
-    /// About the bytes of a pipeline's frames from a number on.
-    fn share_of_frames(&self, number: u32, from: u64) -> u64 {
+    /// About the bytes that so many events of a pipeline take in its frames.
+    fn share_of_frames(&self, number: u32, events: u64) -> u64 {
         let pipeline = self.pipeline(number);
-        let events = u128::from(pipeline.row.head.saturating_sub(from));
+        let events = u128::from(events);
         let share = u128::from(pipeline.row.kept_bytes) * events / u128::from(pipeline.kept_events().max(1));
         u64::try_from(share).unwrap_or(u64::MAX)
     }
 
-    /// About the bytes that no destination has settled: frames by their share of events, and owed.
+    /// About the bytes that not all destinations have settled: frames from the slowest cursors on, by their
+    /// share of events, and owed.
     pub fn pending_bytes(&self) -> u64 {
-        let of_pipeline = |(number, _)| self.share_of_frames(number, self.slowest_cursor(number));
-        self.pipelines().map(of_pipeline).sum::<u64>() + self.owed_bytes()
+        let unsettled = self.pipelines().zip(self.slowest_cursors());
+        let of_pipeline = |((number, pipeline), cursor): ((u32, &Pipeline), u64)| {
+            self.share_of_frames(number, pipeline.row.head - cursor)
+        };
+        unsettled.map(of_pipeline).sum::<u64>() + self.owed_bytes()
     }
 
-    /// The number up to which every destination of the pipeline has settled.
-    pub fn slowest_cursor(&self, pipeline: u32) -> u64 {
-        let cursors = self.destinations().filter(|(_, destination)| destination.row.pipeline == pipeline);
-        let slowest = cursors.map(|(_, destination)| destination.row.progress.cursor).min();
-        slowest.unwrap_or(self.pipeline(pipeline).row.head)
+    /// The numbers up to which every destination of a pipeline has settled, by pipeline.
+    pub fn slowest_cursors(&self) -> Vec<u64> {
+        let mut slowest: Vec<u64> = self.pipelines.iter().map(|pipeline| pipeline.row.head).collect();
+        for (_, destination) in self.destinations() {
+            let of_pipeline = &mut slowest[destination.row.pipeline as usize];
+            *of_pipeline = (*of_pipeline).min(destination.row.progress.cursor);
+        }
+        slowest
     }
 
     /// Bytes of all frames kept.
