@@ -41,28 +41,21 @@ impl Kept {
         meter: &Arc<GuestMeter>,
         call: impl Fn(&mut Instance<Arc<Revision>>) -> Result<T, PluginFault>,
     ) -> Result<T, PluginFault> {
-        if let Some(mut kept) = self.take(meter.destination(), revision, settings)
-            && let Ok(answer) = counted(meter, call(&mut kept.instance))
-        {
-            self.keep(kept, meter);
-            return Ok(answer);
-        }
-        let instance = Instance::start(revision.clone(), settings, Some(meter))?;
-        let mut fresh = Resting { instance, settings: settings.to_string(), calls: 0 };
-        let answer = call(&mut fresh.instance)?;
-        self.keep(fresh, meter);
-        Ok(answer)
+        let mut session = self.session(revision, settings, meter);
+        let answer = session.call(call);
+        session.end();
+        answer
     }
 
-    /// Keeps one that has answered, if it may be called again.
-    fn keep(&self, mut used: Resting, meter: &GuestMeter) {
-        used.calls += 1;
-        // What is said is for the author's commands.
-        used.instance.take_log();
-        let calls_max = used.instance.revision().manifest().instances.calls_max;
-        if used.calls < calls_max && !used.instance.is_worn() {
-            self.put(meter.destination(), used);
-        }
+    /// Calls that follow each other, in one instance as long as there is no fault. They count as one.
+    pub fn session<'k>(
+        &'k self,
+        revision: &'k Arc<Revision>,
+        settings: &'k str,
+        meter: &'k Arc<GuestMeter>,
+    ) -> Session<'k> {
+        let used = self.take(meter.destination(), revision, settings);
+        Session { kept: self, revision, settings, meter, used }
     }
 
     /// One that rests, awake again. Those of another revision or with other settings are dropped.
@@ -96,7 +89,56 @@ impl Kept {
         }
     }
 
+    /// Keeps one that has answered, if it may be called again.
+    fn keep(&self, mut used: Resting, meter: &GuestMeter) {
+        used.calls += 1;
+        // What is said is for the author's commands.
+        used.instance.take_log();
+        let calls_max = used.instance.revision().manifest().instances.calls_max;
+        if used.calls < calls_max && !used.instance.is_worn() {
+            self.put(meter.destination(), used);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<DestinationId, Vec<Resting>>> {
         self.resting.lock().expect("nobody panics while holding the instances")
+    }
+}
+
+/// Calls that follow each other.
+pub struct Session<'k> {
+    kept: &'k Kept,
+    revision: &'k Arc<Revision>,
+    settings: &'k str,
+    meter: &'k Arc<GuestMeter>,
+    /// The instance that was called last, or was kept, and had no fault.
+    used: Option<Resting>,
+}
+
+impl Session<'_> {
+    /// Calls the instance; a fresh one where it has none, and where the one that was used before fails.
+    pub fn call<T>(
+        &mut self,
+        call: impl Fn(&mut Instance<Arc<Revision>>) -> Result<T, PluginFault>,
+    ) -> Result<T, PluginFault> {
+        if let Some(mut used) = self.used.take()
+            && !used.instance.is_worn()
+            && let Ok(answer) = counted(self.meter, call(&mut used.instance))
+        {
+            self.used = Some(used);
+            return Ok(answer);
+        }
+        let instance = Instance::start(self.revision.clone(), self.settings, Some(self.meter))?;
+        let mut fresh = Resting { instance, settings: self.settings.to_string(), calls: 0 };
+        let answer = call(&mut fresh.instance)?;
+        self.used = Some(fresh);
+        Ok(answer)
+    }
+
+    /// Keeps the instance, if it may be called again.
+    pub fn end(self) {
+        if let Some(used) = self.used {
+            self.kept.keep(used, self.meter);
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::answers::Asked;
 use super::fault::PluginFault;
 use super::kept::Kept;
-use super::plan::{Judgement, Plan, Request, Response};
+use super::plan::{Judgement, Plan, Request};
 use super::revision::{Revision, guarded};
 use crate::event::Event;
 use crate::meter::{Call, FaultKind, GuestMeter};
@@ -33,26 +34,30 @@ fn bytes_of(request: &Request) -> usize {
     request.body.len() + request.url.len() + request.tag.len() + headers.sum::<usize>()
 }
 
-/// Reads an answer as [`Revision::judge`] does; says nothing for a judge that is not asked any more.
-pub fn judge(
-    kept: &Kept,
-    revision: &Arc<Revision>,
-    settings: &str,
-    now_ms: u64,
-    response: &Response,
-    meter: &Arc<GuestMeter>,
-) -> Result<Judgement, PluginFault> {
+/// Reads answers of one revision as [`Revision::judge`] does, one after the other; says nothing for a judge
+/// that is not asked any more. Ends after one that used up its time or its memory: there are fewer
+/// judgements than answers then.
+pub fn judge(kept: &Kept, asked: &[Asked]) -> Vec<Result<Judgement, PluginFault>> {
+    let Some(Asked { revision, settings, meter, .. }) = asked.first() else { return Vec::new() };
     if revision.judges_no_more() {
-        return Ok(Judgement::default());
+        return asked.iter().map(|_| Ok(Judgement::default())).collect();
     }
-    let call = || guarded(|| kept.call(revision, settings, meter, |instance| instance.judge(now_ms, response)));
-    let judged = meter.timed(Call::Judge, call);
-    if judged.as_ref().is_err_and(PluginFault::is_exhaustion) {
-        revision.note_judge_ran_out();
+    let mut session = kept.session(revision, settings, meter);
+    let mut judgements: Vec<Result<Judgement, PluginFault>> = Vec::with_capacity(asked.len());
+    for Asked { now_ms, response, .. } in asked {
+        let call = || guarded(|| session.call(|instance| instance.judge(*now_ms, response)));
+        let judged = meter.timed(Call::Judge, call);
+        let bytes_out = judged.as_ref().map_or(0, |judgement| judgement.follow_ups.iter().map(bytes_of).sum());
+        meter.bytes(response.body.len() + response.tag.len(), bytes_out);
+        let ran_out = judged.as_ref().is_err_and(PluginFault::is_exhaustion);
+        judgements.push(counted(meter, judged));
+        if ran_out {
+            revision.note_judge_ran_out();
+            break;
+        }
     }
-    let bytes_out = judged.as_ref().map_or(0, |judgement| judgement.follow_ups.iter().map(bytes_of).sum());
-    meter.bytes(response.body.len() + response.tag.len(), bytes_out);
-    counted(meter, judged)
+    session.end();
+    judgements
 }
 
 /// Counts a call's fault, if it has one.

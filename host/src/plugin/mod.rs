@@ -6,12 +6,14 @@
 //!   ([`handles`]).
 //! - Every call is bounded in time, memory and output ([`limits`]); a guest that fails in whatever way
 //!   is a [`fault::PluginFault`], never a panic and never a wait without end.
-//! - A fresh instance for every call, unless the plugin asks for another ([`kept`]): nothing of one batch
-//!   is seen by the next, and the same events give the same plan.
+//! - A fresh instance for every batch of events, and one for answers that wait together ([`answers`]), unless
+//!   the plugin asks for less ([`kept`]): nothing of one batch is seen by the next, and the same events give
+//!   the same plan.
 //! - Nothing of a guest's answer is used before [`check`] has seen it.
 //!
 //! It knows nothing of HTTP, of the queue or of the configuration file, and it sends nothing.
 
+mod answers;
 pub mod aot;
 pub mod bench;
 pub mod build;

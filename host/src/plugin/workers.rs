@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::answers::{Answers, Asked};
 use super::fair::{Conduct, Fair, Next, Side};
 use super::fault::{PluginError, PluginFault};
 use super::kept::Kept;
@@ -51,8 +52,9 @@ pub struct Workers {
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
-    kept: Kept,
     wake_aside: Condvar,
+    kept: Kept,
+    answers: Answers,
 }
 
 struct Queue {
@@ -70,6 +72,7 @@ impl Workers {
             wake: Condvar::new(),
             wake_aside: Condvar::new(),
             kept: Kept::default(),
+            answers: Answers::default(),
         });
         let room = Arc::new(Semaphore::new(WAITING_MAX));
         let mut workers = Workers { shared, room, threads: Vec::with_capacity(threads + THREADS_ASIDE) };
@@ -128,7 +131,8 @@ impl Workers {
         splitter.finish()
     }
 
-    /// Has an answer judged. Safe to cancel, as [`Workers::plan`] is.
+    /// Has an answer judged, in one instance with those that wait with it. Safe to cancel, as
+    /// [`Workers::plan`] is.
     pub async fn judge(
         &self,
         revision: &Arc<Revision>,
@@ -137,13 +141,17 @@ impl Workers {
         response: Response,
         meter: &Arc<GuestMeter>,
     ) -> Result<Judgement, PluginFault> {
-        let (revision, settings, metered) = (revision.clone(), settings.clone(), meter.clone());
-        let shared = self.shared.clone();
-        let call = move || {
-            let judged = metered::judge(&shared.kept, &revision, &settings, now_ms, &response, &metered);
-            (conduct(&judged), judged)
-        };
-        self.run(meter.destination(), call).await?
+        let room = self.room.clone().acquire_owned().await.expect("the room is never closed");
+        let (done, judged) = oneshot::channel();
+        let (revision, settings, meter) = (revision.clone(), settings.clone(), meter.clone());
+        self.shared.ask(Asked { revision, settings, meter, now_ms, response, done, room });
+        judged.await.unwrap_or_else(|_| Err(unanswered()))
+    }
+
+    /// Answers that wait to be judged.
+    #[cfg(test)]
+    pub fn answers(&self) -> usize {
+        self.shared.answers.waiting()
     }
 
     /// Jobs that wait for a thread.
@@ -159,10 +167,13 @@ impl Workers {
     ) -> Result<T, PluginFault> {
         let permit = self.room.clone().acquire_owned().await.expect("the room is never closed");
         let (done, answer) = oneshot::channel();
-        let side = self.shared.lock().fair.push(destination, boxed(job, done, permit));
-        self.shared.wake_of(side).notify_one();
-        answer.await.unwrap_or_else(|_| Err(PluginFault::Host("the worker threads are stopping".to_string())))
+        self.shared.push(destination, boxed(job, done, permit));
+        answer.await.unwrap_or_else(|_| Err(unanswered()))
     }
+}
+
+fn unanswered() -> PluginFault {
+    PluginFault::Host("a call panicked, or the worker threads are stopping".to_string())
 }
 
 fn conduct<T>(called: &Result<T, PluginFault>) -> Conduct {
@@ -205,6 +216,42 @@ impl Drop for Workers {
 }
 
 impl Shared {
+    fn push(&self, destination: &DestinationId, job: Job) {
+        let side = self.lock().fair.push(destination, job);
+        self.wake_of(side).notify_one();
+    }
+
+    /// Adds an answer to those that are to be judged, and a call for it where none comes yet.
+    fn ask(self: &Arc<Shared>, asked: Asked) {
+        let destination = asked.meter.destination().clone();
+        if self.answers.add(asked) {
+            self.push_judging(destination);
+        }
+    }
+
+    fn push_judging(self: &Arc<Shared>, destination: DestinationId) {
+        let (shared, own) = (self.clone(), destination.clone());
+        let judging = AssertUnwindSafe(move || shared.judge(&own));
+        self.push(&destination, Box::new(move || catch_unwind(judging).unwrap_or(Conduct::InTime)));
+    }
+
+    /// Judges answers that wait; those that are not reached get a call of their own.
+    fn judge(self: &Arc<Shared>, destination: &DestinationId) -> Conduct {
+        let (mut asked, are_left) = self.answers.take(destination);
+        if are_left {
+            self.push_judging(destination.clone());
+        }
+        let judgements = metered::judge(&self.kept, &asked);
+        let conduct = judgements.last().map_or(Conduct::InTime, conduct);
+        let not_reached = asked.split_off(judgements.len());
+        for (asked, judged) in asked.into_iter().zip(judgements) {
+            // Whoever asked may have gone.
+            let _ = asked.done.send(judged);
+        }
+        not_reached.into_iter().for_each(|asked| self.ask(asked));
+        conduct
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().expect(UNPOISONED)
     }

@@ -224,6 +224,52 @@ fn a_destination_with_many_calls_leaves_the_next_thread_to_another() {
     }
 }
 
+/// Has answers of these statuses judged, which all wait while both threads are taken, by a judge that traps at
+/// a 500. Returns which were judged, and how many instances that took.
+fn judged_together(statuses: &'static [u16]) -> (Vec<bool>, u64) {
+    let workers = Arc::new(Workers::start(2).expect("threads"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let mut memory = Memory::default();
+    let at = memory.judgement(&[], &[], 77);
+    let trap = expect("(i32.ne (local.get $status) (i32.const 500))");
+    let guest = Guest { memory, judge: Some(format!("{trap} i32.const {at}")), ..Guest::default() };
+    let (revision, meter) = (Arc::new(guest.load(&HOST)), Arc::new(GuestMeter::new(&destination("judged"), "guest")));
+    let held = Held::new();
+    let held_calls = [0, 1].map(|_| {
+        let (workers, job) = (workers.clone(), held.job());
+        runtime.spawn(async move { workers.run(&destination("busy"), job).await })
+    });
+    while workers.waiting() > 0 || held.held.try_lock().is_ok() {
+        std::thread::yield_now();
+    }
+    let spawn = |status: &u16| {
+        let (workers, revision, meter) = (workers.clone(), revision.clone(), meter.clone());
+        let response =
+            Response { tag: Bytes::new(), covers: vec![0], status: *status, headers: vec![], body: Bytes::new() };
+        runtime.spawn(async move { workers.judge(&revision, &"{}".into(), NOW_MS, response, &meter).await.is_ok() })
+    };
+    let calls: Vec<_> = statuses.iter().map(spawn).collect();
+    runtime.block_on(async {
+        while workers.answers() < statuses.len() {
+            tokio::task::yield_now().await;
+        }
+    });
+    held_calls.iter().for_each(|_| held.release.send(()).unwrap());
+    let judged = calls.into_iter().map(|call| runtime.block_on(call).unwrap()).collect();
+    held_calls.into_iter().for_each(|call| assert_eq!(runtime.block_on(call).unwrap(), Ok(true)));
+    (judged, meter.counts().instances)
+}
+
+#[test]
+fn answers_that_wait_together_are_judged_in_one_instance() {
+    assert_eq!(judged_together(&[200; 5]), (vec![true; 5], 1));
+    // More than one instance takes.
+    assert_eq!(judged_together(&[200; 70]), (vec![true; 70], 2));
+    // The third fails in the first instance and in one of its own; nothing of that reaches the others.
+    assert_eq!(judged_together(&[500, 200, 200]).0, [false, true, true]);
+    assert_eq!(judged_together(&[500]), (vec![false], 1));
+}
+
 #[test]
 fn a_job_that_panics_is_an_error_and_the_thread_lives_on() {
     let workers = Workers::start(2).expect("threads");
