@@ -152,9 +152,6 @@ pub static SHOP: &[(&str, Shop)] = &[
     ("order refunded", order("Refunded Order", Act::Order)),
 ];
 
-/// The event of each product of an order, as JSON.
-pub const ORDERED_PRODUCT: &[u8] = b"\"Ordered Product\"";
-
 const CATEGORIES: Key = key!("Categories");
 pub const ORDER_ID: Key = key!("OrderId");
 /// What a product costs as often as it was bought.
