@@ -37,9 +37,11 @@ fn jobs<'a>(klaviyo: &Klaviyo, drafts: &[(Event<'a>, Draft<'a>)], plan: &mut Pla
     let mut items = Vec::new();
     for (event, draft) in drafts {
         items.clear();
+        let mut beginning_bytes = 0;
         let common = Common::of(klaviyo, draft, event.properties());
         let added = events.add(event, 1, plan, |json| {
             let start = begin_record(klaviyo, event, draft, json);
+            beginning_bytes = json.len() - start;
             json.begin_object();
             json.verbatim(EVENT);
             occurrence::write(klaviyo, event, draft, &common, start, &mut items, json);
@@ -56,7 +58,7 @@ fn jobs<'a>(klaviyo: &Klaviyo, drafts: &[(Event<'a>, Draft<'a>)], plan: &mut Pla
         }
         let record = events.written(start);
         let added = products.add(event, bought.len(), plan, |json| {
-            begin_record(klaviyo, event, draft, json);
+            json.raw(&record[..beginning_bytes]);
             for item in bought {
                 json.begin_object();
                 json.verbatim(EVENT);

@@ -12,18 +12,18 @@ const PLACES: usize = 128;
 #[derive(Clone, Copy, Debug)]
 pub struct Names {
     pub rows: &'static [Row],
-    /// The number of the row plus one; 0 where no name belongs.
-    places: [u8; PLACES],
+    /// The name of each place and the number of its row; an empty name where none belongs.
+    places: [(&'static str, u8); PLACES],
 }
 
 impl Names {
     /// Puts the names of each row in their places.
     ///
     /// # Panics
-    /// When two rows share a place: while it is compiled, in a constant.
+    /// When two names share a place: while it is compiled, in a constant.
     pub const fn of(rows: &'static [Row]) -> Names {
         assert!(rows.len() <= 32, "the rows that were written are told by 32 bits");
-        let mut names = Names { rows, places: [0; PLACES] };
+        let mut names = Names { rows, places: [("", 0); PLACES] };
         let mut row = 0;
         while row < rows.len() {
             names.put(rows[row].to.name(), row);
@@ -37,20 +37,17 @@ impl Names {
         names
     }
 
-    const fn put(&mut self, name: &str, row: usize) {
+    const fn put(&mut self, name: &'static str, row: usize) {
         let place = place(name.as_bytes());
-        let number = row as u8 + 1;
-        assert!(self.places[place] == 0 || self.places[place] == number, "two rows share a place");
-        self.places[place] = number;
+        assert!(self.places[place].0.is_empty(), "two names share a place");
+        self.places[place] = (name, row as u8);
     }
 
     /// The row that has this name, as the vendor's or as one of the sender's.
     #[inline]
     pub fn row(&self, name: &[u8]) -> Option<usize> {
-        let number = usize::from(self.places[place(name)]).checked_sub(1)?;
-        let row = &self.rows[number];
-        let is_named = row.from.iter().any(|from| same(from.as_bytes(), name)) || same(row.to.name().as_bytes(), name);
-        is_named.then_some(number)
+        let (known, row) = self.places[place(name)];
+        (!name.is_empty() && same(known.as_bytes(), name)).then_some(usize::from(row))
     }
 }
 

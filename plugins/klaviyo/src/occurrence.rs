@@ -11,7 +11,7 @@ use crate::money::Amount;
 use crate::properties::Properties;
 use crate::renamed;
 use crate::settings::Klaviyo;
-use crate::shop::{Act, ORDER_ID, ORDERED_PRODUCT, PRODUCT};
+use crate::shop::{Act, ORDER_ID, PRODUCT};
 
 /// What an event and the events of its products have in common.
 pub struct Common<'a> {
@@ -89,9 +89,7 @@ pub fn write_product(
     record: &[u8],
     json: &mut JsonWriter,
 ) {
-    json.raw(METRIC);
-    json.verbatim(ORDERED_PRODUCT);
-    json.verbatim(PROPERTIES);
+    json.raw(ORDERED_PRODUCT);
     if let Some(id) = common.order_id.filter(|_| !item.has_order_id) {
         json.member(ORDER_ID, id);
     }
@@ -110,6 +108,10 @@ pub fn write_product(
 /// What stands around an event's name.
 const METRIC: &[u8] = b"\"metric\":{\"data\":{\"type\":\"metric\",\"attributes\":{\"name\":";
 const PROPERTIES: &[u8] = b"}}},\"properties\":{";
+
+/// The same of each product of an order, with its name.
+const ORDERED_PRODUCT: &[u8] =
+    b"\"metric\":{\"data\":{\"type\":\"metric\",\"attributes\":{\"name\":\"Ordered Product\"}}},\"properties\":{";
 
 /// Writes what follows the properties. `item` numbers the events that an order becomes beside itself.
 fn write_rest(

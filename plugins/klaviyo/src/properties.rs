@@ -165,13 +165,13 @@ impl<'j> Properties<'j> {
         can_stand(value, self.depth + 1) && self.take_room()
     }
 
-    /// A member's value, for which room was found.
+    /// A member's value behind its key, for which room was found.
     #[inline]
     fn value(&mut self, value: Value<'_>) {
         if is_container(value) {
             write_fitting(value, self.depth + 1, self.json);
         } else {
-            self.json.value(value);
+            self.json.verbatim(value.raw());
         }
     }
 }

@@ -51,7 +51,7 @@ pub const PRODUCTS: &[&str] = &["products", "items"];
 #[derive(Clone, Copy, Debug)]
 pub struct Shop {
     pub metric: &'static str,
-    pub names: Names,
+    pub names: &'static Names,
     /// What differs in the names of its products' properties.
     pub item: ItemNames,
     pub is: Act,
@@ -74,7 +74,7 @@ pub enum Act {
 
 const VIEWED_PRODUCT: Shop = Shop {
     metric: "Viewed Product",
-    names: Names::of(&[
+    names: &Names::of(&[
         same(key!("ProductName"), &["name"]),
         same(key!("ProductID"), &["product_id", "id"]),
         same(key!("SKU"), &["sku"]),
@@ -91,7 +91,7 @@ const VIEWED_PRODUCT: Shop = Shop {
 
 const ADDED_TO_CART: Shop = Shop {
     metric: "Added to Cart",
-    names: Names::of(&[
+    names: &Names::of(&[
         same(key!("AddedItemProductName"), &["name"]),
         same(key!("AddedItemProductID"), &["product_id", "id"]),
         same(key!("AddedItemSKU"), &["sku"]),
@@ -110,7 +110,7 @@ const ADDED_TO_CART: Shop = Shop {
 
 const STARTED_CHECKOUT: Shop = Shop {
     metric: "Started Checkout",
-    names: Names::of(&[
+    names: &Names::of(&[
         same(key!("CheckoutURL"), &["checkout_url"]),
         list_of(CATEGORIES, &["categories"], Part::Categories),
         list_of(key!("ItemNames"), &["item_names"], Part::Name),
@@ -120,7 +120,7 @@ const STARTED_CHECKOUT: Shop = Shop {
     is: Act::Checkout,
 };
 
-const ORDER: Names = Names::of(&[
+static ORDER: Names = Names::of(&[
     same(ORDER_ID, &["order_id"]),
     list_of(CATEGORIES, &["categories"], Part::Categories),
     list_of(key!("ItemNames"), &["item_names"], Part::Name),
@@ -132,7 +132,7 @@ const ORDER: Names = Names::of(&[
 ]);
 
 const fn order(metric: &'static str, is: Act) -> Shop {
-    Shop { metric, names: ORDER, item: ORDER_ITEM, is }
+    Shop { metric, names: &ORDER, item: ORDER_ITEM, is }
 }
 
 const PLACED_ORDER: Shop = order("Placed Order", Act::Purchase);
@@ -151,9 +151,6 @@ pub static SHOP: &[(&str, Shop)] = &[
     ("order cancelled", order("Cancelled Order", Act::Order)),
     ("order refunded", order("Refunded Order", Act::Order)),
 ];
-
-/// The event of each product of an order, as JSON.
-pub const ORDERED_PRODUCT: &[u8] = b"\"Ordered Product\"";
 
 const CATEGORIES: Key = key!("Categories");
 pub const ORDER_ID: Key = key!("OrderId");
