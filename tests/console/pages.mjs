@@ -44,7 +44,15 @@ async function picture(page, name, width, colorScheme) {
   if (wide > width) failures.push(`${name} is ${wide} wide at ${width}`)
   if (!given.folder || name === 'undo') return
   mkdirSync(given.folder, { recursive: true })
+  await page.evaluate(asInstalled, given.directory)
   await page.screenshot({ path: join(given.folder, `${name}-${width}-${colorScheme}.png`), fullPage: true })
+}
+
+// The test's own folder is shown as an installation's would be.
+function asInstalled(directory) {
+  for (const code of document.querySelectorAll('code')) {
+    if (code.textContent.startsWith(directory)) code.textContent = code.textContent.replace(directory, '/var/lib/switchyard')
+  }
 }
 
 async function pages() {

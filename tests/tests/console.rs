@@ -173,6 +173,7 @@ fn every_page_is_accessible_and_fits_from_400_to_1600() {
     vendors.program(1, Answer::status(400), |request| request.path == "/webhook-dead");
     daemon.cli(&["pause", "shop/ga4"]);
     let mut given = json!({"base": daemon.admin_url(""), "token": daemon.admin_token(), "viewer": VIEWER});
+    given["directory"] = daemon.directory().to_string_lossy().into_owned().into();
     // Named when the pictures of host/docs/console are made anew.
     if let Some(folder) = std::env::var_os("SWITCHYARD_SCREENSHOTS") {
         given["folder"] = folder.to_string_lossy().into_owned().into();

@@ -1,16 +1,22 @@
 //! When the time of a call is over. It is counted in processor time: a thread that gets little of it, on
-//! a busy machine or at a low priority, does not turn a guest that works into one that hangs.
+//! a busy machine or at a low priority, does not turn a guest that works into one that hangs. A call that
+//! takes long goes on at a low priority ([`workers::leave_main`]).
 
 use std::time::{Duration, Instant};
 
 use wasmtime::UpdateDeadline;
 
 use super::engine::{TICK_MS, ticks};
+use super::workers;
 use crate::clock::thread_time;
 
 /// A call ends after so many times its time even if it had less of a processor: a minute, by default. A
 /// guest that needs a fiftieth of its time gets that much of any processor.
 const WALL_FACTOR_MAX: u32 = 60;
+
+/// Processor time after which a call is a long one. A batch of 100 takes a Rust guest about one millisecond,
+/// and a guest in Python some forty.
+const LONG: Duration = Duration::from_millis(100);
 
 /// The time of the call that runs, of an instance.
 #[derive(Clone, Copy, Debug)]
@@ -34,13 +40,20 @@ impl Deadline {
         self.used_before = thread_time();
     }
 
+    /// The ticks after which a call that begins is looked at first.
+    pub fn first_ticks(&self) -> u64 {
+        ticks(self.call_max.min(LONG))
+    }
+
     /// What follows when its ticks are over, on the thread of the call.
     pub fn when_reached(&self) -> UpdateDeadline {
         let used = thread_time().saturating_sub(self.used_before);
-        match left(self.call_max, used, self.began.elapsed()) {
-            Some(left) => UpdateDeadline::Continue(ticks(left)),
-            None => UpdateDeadline::Interrupt,
+        let Some(left) = left(self.call_max, used, self.began.elapsed()) else { return UpdateDeadline::Interrupt };
+        if used < LONG {
+            return UpdateDeadline::Continue(ticks(left.min(LONG - used)));
         }
+        workers::leave_main();
+        UpdateDeadline::Continue(ticks(left))
     }
 }
 

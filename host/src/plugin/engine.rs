@@ -105,11 +105,6 @@ impl Sandbox {
         let resting_max = self.limits.instances_max / RESTING_SHARE;
         Live { shared: self.shared.clone(), is_resting: false, resting_max }
     }
-
-    /// After so many epochs a call's deadline is looked at.
-    pub fn deadline_ticks(&self) -> u64 {
-        ticks(Duration::from_millis(self.limits.call_ms_max))
-    }
 }
 
 impl Drop for Sandbox {

@@ -39,7 +39,8 @@ impl<R: Deref<Target = Revision>> Instance<R> {
         let mut store = Store::new(sandbox.engine(), Bounds::new(sandbox.limits(), meter.cloned()));
         store.limiter(|bounds| bounds);
         store.set_hostcall_fuel(sandbox.limits().output_bytes_max);
-        store.set_epoch_deadline(sandbox.deadline_ticks());
+        let first_ticks = store.data().deadline.first_ticks();
+        store.set_epoch_deadline(first_ticks);
         store.epoch_deadline_callback(|store| Ok(store.data().deadline.when_reached()));
         let started = revision.instantiate(&mut store).and_then(|instance| {
             let configured =
@@ -104,8 +105,9 @@ impl<R: Deref<Target = Revision>> Instance<R> {
     }
 
     fn restart_clock(&mut self) {
-        self.store.set_epoch_deadline(self.revision.sandbox().deadline_ticks());
         self.store.data_mut().deadline.restart();
+        let first_ticks = self.store.data().deadline.first_ticks();
+        self.store.set_epoch_deadline(first_ticks);
     }
 }
 

@@ -3,9 +3,11 @@
 //! A call may take as long as its deadline, so a plugin that hangs would block its neighbours. Whose
 //! call comes next is therefore decided by what each destination has used: see [`super::fair`]. Calls of
 //! destinations that ran into a deadline lately run on threads of their own, of a low priority, so that
-//! a plugin that spins takes little from those that work. Their deadline is counted in processor time
-//! ([`super::deadline`]), so a busy machine makes their calls late, not failed.
+//! a plugin that spins takes little from those that work. A call that takes long goes aside while it runs: its
+//! thread takes the low priority and ends with it, and another thread takes its place. Deadlines are counted
+//! in processor time ([`super::deadline`]), so a busy machine makes such calls late, not failed.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -40,13 +42,20 @@ const THREADS_ASIDE: usize = 1;
 /// or what nobody else wants, would be nothing on a machine that is always busy.
 const NICE_ASIDE: i32 = 10;
 
+/// Calls that have gone aside while they run, at most; further ones stay where they are.
+const AWAY_MAX: usize = 8;
+
+thread_local! {
+    /// On a main thread: the threads that it belongs to.
+    static MAIN: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
+}
+
 type Job = Box<dyn FnOnce() -> Conduct + Send>;
 
 /// The threads.
 pub struct Workers {
     shared: Arc<Shared>,
     room: Arc<Semaphore>,
-    threads: Vec<JoinHandle<()>>,
 }
 
 struct Shared {
@@ -55,10 +64,13 @@ struct Shared {
     wake_aside: Condvar,
     kept: Kept,
     answers: Answers,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 struct Queue {
     fair: Fair<Job>,
+    /// Main threads that have gone aside with their call.
+    away: usize,
     stopping: bool,
 }
 
@@ -66,39 +78,23 @@ impl Workers {
     /// Starts so many threads, at least two.
     pub fn start(threads: usize) -> Result<Workers, PluginError> {
         let threads = threads.max(THREADS_MIN);
-        let queue = Queue { fair: Fair::default(), stopping: false };
+        let queue = Queue { fair: Fair::default(), away: 0, stopping: false };
         let shared = Arc::new(Shared {
             queue: Mutex::new(queue),
             wake: Condvar::new(),
             wake_aside: Condvar::new(),
             kept: Kept::default(),
             answers: Answers::default(),
+            threads: Mutex::default(),
         });
-        let room = Arc::new(Semaphore::new(WAITING_MAX));
-        let mut workers = Workers { shared, room, threads: Vec::with_capacity(threads + THREADS_ASIDE) };
-        for number in 0..threads {
-            workers.spawn(format!("guest-{number}"), Side::Main)?;
-        }
-        for number in 0..THREADS_ASIDE {
-            workers.spawn(format!("guest-aside-{number}"), Side::Aside)?;
+        let workers = Workers { shared, room: Arc::new(Semaphore::new(WAITING_MAX)) };
+        let sides = [(Side::Main, threads), (Side::Aside, THREADS_ASIDE)];
+        for (side, count) in sides {
+            for _ in 0..count {
+                workers.shared.spawn(side).map_err(|error| PluginError::Sandbox(error.to_string()))?;
+            }
         }
         Ok(workers)
-    }
-
-    fn spawn(&mut self, name: String, side: Side) -> Result<(), PluginError> {
-        let shared = self.shared.clone();
-        let thread = std::thread::Builder::new()
-            .name(name)
-            .spawn(move || {
-                if side == Side::Aside {
-                    // Linux: of this thread alone. A system that refuses it lets spinning plugins take more.
-                    let _ = rustix::process::nice(NICE_ASIDE);
-                }
-                work(&shared, side);
-            })
-            .map_err(|error| PluginError::Sandbox(error.to_string()))?;
-        self.threads.push(thread);
-        Ok(())
     }
 
     /// Plans a batch, and halves it where the plugin fails. Each call waits its turn, so that other
@@ -146,6 +142,12 @@ impl Workers {
         let (revision, settings, meter) = (revision.clone(), settings.clone(), meter.clone());
         self.shared.ask(Asked { revision, settings, meter, now_ms, response, done, room });
         judged.await.unwrap_or_else(|_| Err(unanswered()))
+    }
+
+    /// Threads that were started and have not been seen to end.
+    #[cfg(test)]
+    pub fn threads(&self) -> usize {
+        self.shared.lock_threads().len()
     }
 
     /// Answers that wait to be judged.
@@ -208,14 +210,60 @@ impl Drop for Workers {
         drop(queue);
         self.shared.wake.notify_all();
         self.shared.wake_aside.notify_all();
-        for thread in self.threads.drain(..) {
+        let threads = std::mem::take(&mut *self.shared.lock_threads());
+        for thread in threads {
             // A job's panic is caught in the job.
             let _ = thread.join();
         }
     }
 }
 
+/// Has the call that runs on this thread gone on aside: it takes long. Does nothing where no worker runs it,
+/// and where it is aside already.
+pub(super) fn leave_main() {
+    if let Some(shared) = MAIN.take()
+        && !shared.replace_this()
+    {
+        MAIN.set(Some(shared));
+    }
+}
+
+/// Lets this thread get less of a processor than others, for good. Linux: it alone. A system that refuses it
+/// lets spinning plugins take more.
+fn take_low_priority() {
+    let _ = rustix::process::nice(NICE_ASIDE);
+}
+
 impl Shared {
+    fn spawn(self: &Arc<Shared>, side: Side) -> std::io::Result<()> {
+        let shared = self.clone();
+        let (name, work): (_, fn(&Arc<Shared>)) = match side {
+            Side::Main => ("guest", work_main),
+            Side::Aside => ("guest-aside", work_aside),
+        };
+        let thread = std::thread::Builder::new().name(name.to_string()).spawn(move || work(&shared))?;
+        let mut threads = self.lock_threads();
+        threads.retain(|thread| !thread.is_finished());
+        threads.push(thread);
+        Ok(())
+    }
+
+    /// Puts another main thread in the place of this one, which takes the low priority. Answers whether it did.
+    fn replace_this(self: &Arc<Shared>) -> bool {
+        let mut queue = self.lock();
+        if queue.stopping || queue.away >= AWAY_MAX || self.spawn(Side::Main).is_err() {
+            return false;
+        }
+        queue.away += 1;
+        drop(queue);
+        take_low_priority();
+        true
+    }
+
+    fn lock_threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().expect("nobody panics while holding the threads")
+    }
+
     fn push(&self, destination: &DestinationId, job: Job) {
         let side = self.lock().fair.push(destination, job);
         self.wake_of(side).notify_one();
@@ -266,7 +314,20 @@ impl Shared {
 
 const UNPOISONED: &str = "nobody panics while holding the queue";
 
+fn work_main(shared: &Arc<Shared>) {
+    MAIN.set(Some(shared.clone()));
+    work(shared, Side::Main);
+    MAIN.set(None);
+}
+
+fn work_aside(shared: &Arc<Shared>) {
+    take_low_priority();
+    work(shared, Side::Aside);
+}
+
+/// Runs calls until the threads stop, or until one of them has taken this thread aside.
 fn work(shared: &Shared, side: Side) {
+    let is_away = || side == Side::Main && MAIN.with_borrow(Option::is_none);
     let mut queue = shared.lock();
     while !queue.stopping {
         let (ticket, job) = match queue.fair.take(side, Instant::now()) {
@@ -290,6 +351,10 @@ fn work(shared: &Shared, side: Side) {
         if queue.fair.ended(ticket, took, conduct, Instant::now()) {
             shared.wake.notify_all();
             shared.wake_aside.notify_all();
+        }
+        if is_away() {
+            queue.away -= 1;
+            return;
         }
     }
 }

@@ -20,16 +20,12 @@ pub fn judge(webhook: &Webhook, _now_ms: u64, response: &Response) -> Judgement 
     match status {
         200..=299 if webhook.says_success(response) => Judgement::all(response, &Verdict::Delivered),
         200..=299 => reject(response, "the answer does not have what success_pointer names"),
-        // Following would take the event to a host that nobody granted.
-        300..=399 => {
-            let place = response.header("location").unwrap_or("nowhere");
-            reject(response, &format!("the receiver redirects to {place}: set url to where it should go"))
-        }
         410 => Judgement::pause(response, "the receiver answered 410 Gone: it wants no more events"),
         401 | 403 if !webhook.has_credential() => reject(response, "the receiver wants a credential: set auth"),
         408 | 425 | 429 | 401 | 403 => Judgement::default(),
         400 | 413 if response.covers.len() > 1 => Judgement::default(),
         400..=499 => reject(response, "the receiver refuses it"),
+        // Of a redirect, too: the address is wrong, not the event, so the host pauses until one request works.
         _ => Judgement::default(),
     }
 }

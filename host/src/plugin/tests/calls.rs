@@ -224,6 +224,27 @@ fn a_destination_with_many_calls_leaves_the_next_thread_to_another() {
     }
 }
 
+#[test]
+fn a_call_that_takes_long_leaves_its_thread_to_others() {
+    let workers = Arc::new(Workers::start(2).expect("threads"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    assert_eq!(workers.threads(), 3);
+    let spins = Arc::new(Guest::planning("(loop $l (br $l)) unreachable").load(&HOST));
+    let meter = Arc::new(GuestMeter::new(&destination("spins"), "guest"));
+    let split = runtime.block_on(workers.plan(Search::Full, &spins, &"{}".into(), NOW_MS, vec![one_event()], &meter));
+    assert!(matches!(split.faults[..], [(0, PluginFault::Deadline { .. })]), "{:?}", split.faults);
+    assert_eq!(workers.threads(), 4, "another one took its place");
+    // There are two again: these run at the same time, or wait for ever.
+    let both = Arc::new(std::sync::Barrier::new(2));
+    let calls = ["one", "other"].map(|name| {
+        let (workers, both) = (workers.clone(), both.clone());
+        let job = move || (Conduct::InTime, both.wait().is_leader());
+        runtime.spawn(async move { workers.run(&destination(name), job).await })
+    });
+    let leads = calls.map(|call| runtime.block_on(call).unwrap().unwrap());
+    assert_ne!(leads[0], leads[1]);
+}
+
 /// Has answers of these statuses judged, which all wait while both threads are taken, by a judge that traps at
 /// a 500. Returns which were judged, and how many instances that took.
 fn judged_together(statuses: &'static [u16]) -> (Vec<bool>, u64) {
@@ -235,13 +256,16 @@ fn judged_together(statuses: &'static [u16]) -> (Vec<bool>, u64) {
     let guest = Guest { memory, judge: Some(format!("{trap} i32.const {at}")), ..Guest::default() };
     let (revision, meter) = (Arc::new(guest.load(&HOST)), Arc::new(GuestMeter::new(&destination("judged"), "guest")));
     let held = Held::new();
+    let (started, taken) = std::sync::mpsc::channel();
     let held_calls = [0, 1].map(|_| {
-        let (workers, job) = (workers.clone(), held.job());
+        let (workers, started, job) = (workers.clone(), started.clone(), held.job());
+        let job = move || {
+            started.send(()).unwrap();
+            job()
+        };
         runtime.spawn(async move { workers.run(&destination("busy"), job).await })
     });
-    while workers.waiting() > 0 || held.held.try_lock().is_ok() {
-        std::thread::yield_now();
-    }
+    held_calls.iter().for_each(|_| taken.recv().unwrap());
     let spawn = |status: &u16| {
         let (workers, revision, meter) = (workers.clone(), revision.clone(), meter.clone());
         let response =
