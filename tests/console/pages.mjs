@@ -50,9 +50,8 @@ async function picture(page, name, width, colorScheme) {
 
 // The test's own folder is shown as an installation's would be.
 function asInstalled(directory) {
-  for (const code of document.querySelectorAll('code')) {
-    if (code.textContent.startsWith(directory)) code.textContent = code.textContent.replace(directory, '/var/lib/switchyard')
-  }
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+  while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replace(directory, '/var/lib/switchyard')
 }
 
 async function pages() {
