@@ -15,7 +15,7 @@ use crate::clock::thread_time;
 const WALL_FACTOR_MAX: u32 = 60;
 
 /// Processor time after which a call is a long one. A batch of 100 takes a Rust guest about one millisecond,
-/// and a guest in Python some forty.
+/// and a guest in Python some ten.
 const LONG: Duration = Duration::from_millis(100);
 
 /// The time of the call that runs, of an instance.
