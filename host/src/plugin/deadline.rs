@@ -1,6 +1,6 @@
 //! When the time of a call is over. It is counted in processor time: a thread that gets little of it, on
 //! a busy machine or at a low priority, does not turn a guest that works into one that hangs. A call that
-//! takes long goes on at a low priority ([`workers::leave_main`]).
+//! takes long goes on at a low priority ([`super::workers`]).
 
 use std::time::{Duration, Instant};
 

@@ -13,7 +13,7 @@
 //!
 //! It knows nothing of HTTP, of the queue or of the configuration file, and it sends nothing.
 
-mod answers;
+pub mod answers;
 pub mod aot;
 pub mod bench;
 pub mod build;
