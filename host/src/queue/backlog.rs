@@ -38,13 +38,15 @@ impl BacklogState {
     }
 }
 
-/// Lets expire what is beyond the bounds.
-pub fn expire(settling: &mut Settling<'_, '_>) -> Result<(), StoreError> {
+/// Lets expire what is beyond the bounds. The bound of size is looked at only for pipelines to which this
+/// commit adds (`grown`): what is tried and has to wait takes more room than before, as an event and as a
+/// request, and while a destination catches up nothing must go for that.
+pub fn expire(settling: &mut Settling<'_, '_>, grown: &[u32]) -> Result<(), StoreError> {
     let bounded = settling.state.destinations().filter_map(|(number, each)| Some((number, each.backlog.bound()?)));
     for (number, bound) in bounded.collect::<Vec<_>>() {
         let mut expired = 0;
         for _ in 0..FRAMES_MAX {
-            match oldest_beyond(settling, number, bound)? {
+            match oldest_beyond(settling, number, bound, grown)? {
                 Some(end) => expired += expire_to(settling, number, end)?,
                 None => break,
             }
@@ -59,14 +61,19 @@ pub fn expire(settling: &mut Settling<'_, '_>) -> Result<(), StoreError> {
 }
 
 /// The end of the frame that a destination has to settle next, when that is beyond the bound.
-fn oldest_beyond(settling: &Settling<'_, '_>, number: u32, bound: Backlog) -> Result<Option<u64>, StoreError> {
+fn oldest_beyond(
+    settling: &Settling<'_, '_>,
+    number: u32,
+    bound: Backlog,
+    grown: &[u32],
+) -> Result<Option<u64>, StoreError> {
     let row = &settling.state.destination(number).row;
     let pipeline = settling.state.pipeline(row.pipeline);
     let cursor = row.progress.cursor;
     if cursor >= pipeline.row.head {
         return Ok(None);
     }
-    let is_large = settling.state.backlog_bytes(number) > bound.bytes_max;
+    let is_large = grown.contains(&row.pipeline) && settling.state.backlog_bytes(number) > bound.bytes_max;
     let too_old = |frame: &FrameRow| frame.newest_ms.saturating_add(bound.age_ms_max) < settling.now_ms;
     // No frame is older than the pipeline's oldest, which is in memory: mostly nothing is read.
     if !is_large && pipeline.oldest_frame.as_ref().is_some_and(|oldest| !too_old(oldest)) {

@@ -303,7 +303,8 @@ impl Committer {
         for control in group.controls {
             control_one(&mut settling, control, &mut durable)?;
         }
-        backlog::expire(&mut settling)?;
+        let grown: Vec<u32> = durable.frames.iter().map(|(pipeline, _)| *pipeline).collect();
+        backlog::expire(&mut settling, &grown)?;
         durable.told = settling.told;
         retention::trim(&mut self.state, &mut tables, &self.shared.options, now_ms)?;
         dead::trim(&mut self.state, &mut tables, &self.shared.options, now_ms)?;
