@@ -3,7 +3,7 @@
 //! Each destination has a runtime of its own ([`runtime`]): a task that owns its feed, takes
 //! deliveries, routes them and has them planned (`launch`), carries requests out ([`attempt`], `judging`),
 //! and settles what came of them; [`health`] is what it makes of how the vendor and the plugin do.
-//! What is decided on the way is pure: [`group`], [`verdict`], [`retry`], [`end`], [`breaker`],
+//! What is decided on the way is pure: `ahead`, [`group`], [`verdict`], [`retry`], [`end`], [`breaker`],
 //! [`rate`](crate::rate) and the adapting limit of [`limiter`].
 //!
 //! Invariants:
@@ -14,6 +14,7 @@
 //!   which order is given up.
 
 pub mod active;
+mod ahead;
 pub mod attempt;
 pub mod breaker;
 pub mod carry;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::{self, JoinError, JoinSet};
 
 use super::active::Active;
+use super::ahead::Ahead;
 use super::attempt::Attempts;
 use super::breaker::{Allows, Breaker};
 use super::carry::{Carried, carry_stored};
@@ -62,6 +63,7 @@ pub struct Runtime {
     pub(super) quotas: Arc<Mutex<Quotas>>,
     /// The task that plans, if one does.
     pub(super) planning: Option<task::Id>,
+    pub(super) ahead: Ahead,
     pub(super) breaker: Breaker,
     pub(super) not_before_ms: u64,
     pub(super) pause: Option<Pause>,
@@ -114,6 +116,7 @@ impl Runtime {
             limits,
             tasks: JoinSet::new(),
             planning: None,
+            ahead: Ahead::default(),
             breaker: Breaker::default(),
             not_before_ms: 0,
             pause: None,
@@ -236,6 +239,11 @@ impl Runtime {
         self.limiter.limit() * 2
     }
 
+    /// Whether so little is in flight that the next batch may be planned.
+    fn has_room_for_new(&self) -> bool {
+        self.tasks.len() < self.in_flight_max().max(self.ahead.enough())
+    }
+
     /// Takes stored requests that are due.
     async fn take_due(&mut self) -> Result<(), StoreError> {
         let now_ms = (self.shared.now)();
@@ -263,7 +271,7 @@ impl Runtime {
     async fn take_new(&mut self) -> Result<Taken, StoreError> {
         let now_ms = (self.shared.now)();
         let allowed = match self.allows(now_ms) {
-            Some(Allows::All) => self.tasks.len() < self.in_flight_max(),
+            Some(Allows::All) => self.has_room_for_new(),
             // A vendor without stored requests to probe it with is probed with one new batch.
             Some(Allows::Probe) => self.pause.is_none() && self.tasks.is_empty() && self.feed.next_due_ms().is_none(),
             Some(Allows::NothingBefore(_)) | None => false,
@@ -293,6 +301,7 @@ impl Runtime {
             Some(Allows::All) => limits.batch_events_max.min(batch_events_max).max(1),
             _ => 1,
         };
+        self.ahead.begin(now_ms);
         let deliveries = self.feed.next(events_max, BATCH_BYTES_MAX.min(batch_bytes_max)).await?;
         let mut parts = Vec::new();
         for (own, deliveries) in trial::parts(attempts.clone(), on_trial.clone(), deliveries) {
@@ -355,12 +364,14 @@ impl Runtime {
             }
             Ok(TaskEnd::Planned(planned)) => {
                 self.planning = None;
+                self.ahead.planned((self.shared.now)());
                 for (attempts, deliveries, planned) in planned {
                     self.launch(attempts, deliveries, planned).await?;
                 }
                 Ok(())
             }
             Ok(TaskEnd::Carried(mut carried)) => {
+                self.ahead.ended();
                 self.take_health(std::mem::take(&mut carried.health));
                 self.settle_carried(*carried).await
             }
