@@ -13,7 +13,7 @@ use super::gate::Gate;
 use super::guest::Guests;
 use super::health::Health;
 use super::lanes::{self, Lanes};
-use super::limiter::{Limiter, Load};
+use super::limiter::{Limiter, Load, Permit};
 use super::live::Live;
 use super::no_token;
 use super::payload::{Payload, StoredPlan, StoredSend};
@@ -109,15 +109,25 @@ impl Attempts {
         }
     }
 
-    /// Sends one request and halves it where it must be.
-    pub async fn carry_out(&self, deliveries: &[Delivery], work: Work) -> (End, Health) {
+    /// Waits until one more request may be in flight.
+    pub async fn permit(&self, work: &Work) -> Permit {
+        self.limiter.acquire(work.request.covers.len(), &self.now).await
+    }
+
+    /// Sends one request, for which there is a permit, and halves it where it must be.
+    pub async fn carry_out(&self, deliveries: &[Delivery], work: Work, permit: Permit) -> (End, Health) {
+        let mut first_permit = Some(permit);
         let mut budget = SPLIT_REQUESTS_MIN + work.request.covers.len() as u32 / 2;
         let mut end = End::default();
         let mut health = Health::default();
         let mut pending = vec![work];
         // What happens seldom is boxed: the room for it would be every request's.
         while let Some(work) = pending.pop() {
-            let (attempt, rest) = self.attempt(deliveries, &work, &mut health).await;
+            let permit = match first_permit.take() {
+                Some(permit) => permit,
+                None => Box::pin(self.permit(&work)).await,
+            };
+            let (attempt, rest) = self.attempt(deliveries, &work, permit, &mut health).await;
             end.join(attempt);
             let answer = match rest {
                 Rest::Nothing => continue,
@@ -147,8 +157,13 @@ impl Attempts {
     }
 
     /// One attempt, unless it may not be made now.
-    async fn attempt(&self, deliveries: &[Delivery], work: &Work, health: &mut Health) -> (End, Rest) {
-        let permit = self.limiter.acquire(work.request.covers.len(), &self.now).await;
+    async fn attempt(
+        &self,
+        deliveries: &[Delivery],
+        work: &Work,
+        permit: Permit,
+        health: &mut Health,
+    ) -> (End, Rest) {
         let now_ms = (self.now)();
         match self.gate(work, now_ms) {
             Gate::Open => {}

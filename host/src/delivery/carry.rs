@@ -91,8 +91,9 @@ async fn carry_one(attempts: &Attempts, deliveries: &[Delivery], start: Start) -
             Some(turn)
         }
     };
-    // In a place of its own, so that what is handed from task to task stays small.
-    let (end, health) = Box::pin(attempts.carry_out(deliveries, start.work)).await;
+    // In a place of its own, which is taken when it goes: what waits, and is handed from task to task, stays small.
+    let permit = attempts.permit(&start.work).await;
+    let (end, health) = Box::pin(attempts.carry_out(deliveries, start.work, permit)).await;
     match turn {
         Some(turn) if end.stored.is_empty() => {
             turn.clear();

@@ -1,6 +1,7 @@
 //! Calls plugins from delivery: on the worker threads, never on the async runtime's.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::{Instrument, Span};
 
@@ -67,11 +68,17 @@ impl Guests {
         planned
     }
 
-    /// Has an answer judged. Safe to cancel.
-    pub async fn judge(&self, guest: &ActiveGuest, now_ms: u64, response: Response) -> Result<Judgement, PluginFault> {
+    /// Has an answer judged, together with others that come while it waits so long. Safe to cancel.
+    pub async fn judge(
+        &self,
+        guest: &ActiveGuest,
+        now_ms: u64,
+        response: Response,
+        patience: Duration,
+    ) -> Result<Judgement, PluginFault> {
         let (meter, digest) = (&guest.meter, guest.revision.short_digest());
         let span = span::judge(meter.destination(), meter.plugin(), digest, response.covers.len(), response.status);
-        self.workers.judge(&guest.revision, &guest.settings, now_ms, response, meter).instrument(span).await
+        self.workers.judge(&guest.revision, &guest.settings, now_ms, response, meter, patience).instrument(span).await
     }
 }
 

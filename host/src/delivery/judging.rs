@@ -2,6 +2,7 @@
 //! judge's word, where it has one, else the status.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use super::attempt::{Attempts, Rest, Work, positions};
 use super::end::End;
@@ -12,6 +13,9 @@ use super::verdict::{self, Reading};
 use crate::plugin::plan::{Judgement, Request, Response, Verdict};
 use crate::queue::{Delivery, Outcome};
 use crate::send::client::Answer;
+
+/// An answer waits no longer for others than its request took, and never longer than so many milliseconds.
+const PATIENCE_MS_MAX: u32 = 20;
 
 impl Attempts {
     /// What an answer means.
@@ -74,7 +78,10 @@ impl Attempts {
             headers: answer.headers.clone(),
             body: answer.body.clone(),
         };
-        match Box::pin(self.guests.judge(&self.guest, (self.now)(), response)).await {
+        // Others are on their way: those that come soon are judged with it.
+        let patience_ms = if self.limiter.in_flight() > 0 { answer.took_ms.clamp(1, PATIENCE_MS_MAX) } else { 0 };
+        let patience = Duration::from_millis(patience_ms.into());
+        match Box::pin(self.guests.judge(&self.guest, (self.now)(), response, patience)).await {
             Ok(judgement) => (judgement, false),
             Err(fault) => {
                 tracing::warn!(destination = %self.active.destination.id, plugin = %self.active.destination.plugin, %fault,

@@ -176,6 +176,11 @@ impl Limiter {
         self.lock().adaptive.limit()
     }
 
+    /// Requests in flight.
+    pub fn in_flight(&self) -> usize {
+        self.lock().permits.saturating_sub(self.permits.available_permits())
+    }
+
     /// Makes as many permits as the limit has. Those that are taken are forgotten when they come back.
     fn fit(&self, state: &mut State) {
         let limit = state.adaptive.limit();
@@ -268,7 +273,7 @@ mod tests {
             taken.push(limiter.acquire(1, &now).await);
         }
         limiter.take(Load::TooMuch, 10_000);
-        assert_eq!((limiter.limit(), limiter.permits.available_permits()), (2, 0));
+        assert_eq!((limiter.limit(), limiter.permits.available_permits(), limiter.in_flight()), (2, 0, 4));
         taken.pop();
         taken.pop();
         assert_eq!(limiter.permits.available_permits(), 0, "two were taken away");

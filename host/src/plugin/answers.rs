@@ -1,5 +1,6 @@
 //! Answers that wait to be judged. Those of one destination that wait at the same time are judged in one
-//! instance, one after the other: making an instance costs several times what judging does.
+//! instance, one after the other: making an instance costs several times what judging does. So the first
+//! one waits for others, where more are on their way ([`super::workers::Workers::judge`]).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,7 +14,7 @@ use crate::meter::GuestMeter;
 use crate::queue::DestinationId;
 
 /// Answers that one instance judges, at most, so that other destinations come in between.
-const TOGETHER_MAX: usize = 64;
+pub const TOGETHER_MAX: usize = 64;
 
 /// An answer, whose plugin judges it, and who waits for that.
 pub struct Asked {
@@ -40,12 +41,12 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Adds one. Answers whether it is the only one: then nobody comes for it yet.
-    pub fn add(&self, asked: Asked) -> bool {
+    /// Adds one. Answers how many of its destination wait then: where it is the first, nobody comes for it yet.
+    pub fn add(&self, asked: Asked) -> usize {
         let mut all = self.lock();
         let own = all.entry(asked.meter.destination().clone()).or_default();
         own.push_back(asked);
-        own.len() == 1
+        own.len()
     }
 
     /// Takes those that one instance may judge. Answers as well whether others are left.

@@ -39,6 +39,7 @@ pub mod manifest;
 pub mod metered;
 pub mod permissions;
 pub mod plan;
+mod priority;
 pub mod project;
 pub mod registry;
 pub mod revision;

@@ -15,12 +15,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::answers::{Answers, Asked};
+use super::answers::{Answers, Asked, TOGETHER_MAX};
 use super::fair::{Conduct, Fair, Next, Side};
 use super::fault::{PluginError, PluginFault};
 use super::kept::Kept;
 use super::metered;
 use super::plan::{Judgement, Response};
+use super::priority;
 use super::revision::Revision;
 use super::split::{Search, Split, Splitter};
 use crate::clock::thread_time;
@@ -37,10 +38,6 @@ const THREADS_MIN: usize = 2;
 
 /// Threads for those that are not trusted: they rest most of the time.
 const THREADS_ASIDE: usize = 1;
-
-/// What is added to the nice value of such a thread: with others at 0 it gets a tenth of a busy core. Less,
-/// or what nobody else wants, would be nothing on a machine that is always busy.
-const NICE_ASIDE: i32 = 10;
 
 /// Calls that have gone aside while they run, at most; further ones stay where they are.
 const AWAY_MAX: usize = 8;
@@ -127,7 +124,8 @@ impl Workers {
         splitter.finish()
     }
 
-    /// Has an answer judged, in one instance with those that wait with it. Safe to cancel, as
+    /// Has an answer judged, in one instance with those that wait with it. `patience` is how long it may wait
+    /// for others, if it is the first: nothing where no others are on their way. Safe to cancel, as
     /// [`Workers::plan`] is.
     pub async fn judge(
         &self,
@@ -136,11 +134,23 @@ impl Workers {
         now_ms: u64,
         response: Response,
         meter: &Arc<GuestMeter>,
+        patience: Duration,
     ) -> Result<Judgement, PluginFault> {
         let room = self.room.clone().acquire_owned().await.expect("the room is never closed");
-        let (done, judged) = oneshot::channel();
+        let (done, mut judged) = oneshot::channel();
         let (revision, settings, meter) = (revision.clone(), settings.clone(), meter.clone());
-        self.shared.ask(Asked { revision, settings, meter, now_ms, response, done, room });
+        let comes = Comes { shared: &self.shared, destination: Some(meter.destination().clone()) };
+        let waiting = self.shared.answers.add(Asked { revision, settings, meter, now_ms, response, done, room });
+        if patience.is_zero() || waiting == TOGETHER_MAX {
+            drop(comes);
+        } else if waiting > 1 {
+            comes.need_not();
+        } else if let Ok(judged) = tokio::time::timeout(patience, &mut judged).await {
+            comes.need_not();
+            return judged.unwrap_or_else(|_| Err(unanswered()));
+        } else {
+            drop(comes);
+        }
         judged.await.unwrap_or_else(|_| Err(unanswered()))
     }
 
@@ -171,6 +181,28 @@ impl Workers {
         let (done, answer) = oneshot::channel();
         self.shared.push(destination, boxed(job, done, permit));
         answer.await.unwrap_or_else(|_| Err(unanswered()))
+    }
+}
+
+/// Whoever has a destination's answers judged: when it is dropped, also because its caller goes.
+struct Comes<'s> {
+    shared: &'s Arc<Shared>,
+    /// None: nobody needs to come.
+    destination: Option<DestinationId>,
+}
+
+impl Comes<'_> {
+    /// Another one comes, or has come.
+    fn need_not(mut self) {
+        self.destination = None;
+    }
+}
+
+impl Drop for Comes<'_> {
+    fn drop(&mut self) {
+        if let Some(destination) = self.destination.take() {
+            self.shared.push_judging(destination);
+        }
     }
 }
 
@@ -228,12 +260,6 @@ pub(super) fn leave_main() {
     }
 }
 
-/// Lets this thread get less of a processor than others, for good. Linux: it alone. A system that refuses it
-/// lets spinning plugins take more.
-fn take_low_priority() {
-    let _ = rustix::process::nice(NICE_ASIDE);
-}
-
 impl Shared {
     fn spawn(self: &Arc<Shared>, side: Side) -> std::io::Result<()> {
         let shared = self.clone();
@@ -256,7 +282,7 @@ impl Shared {
         }
         queue.away += 1;
         drop(queue);
-        take_low_priority();
+        priority::lower();
         true
     }
 
@@ -272,7 +298,7 @@ impl Shared {
     /// Adds an answer to those that are to be judged, and a call for it where none comes yet.
     fn ask(self: &Arc<Shared>, asked: Asked) {
         let destination = asked.meter.destination().clone();
-        if self.answers.add(asked) {
+        if self.answers.add(asked) == 1 {
             self.push_judging(destination);
         }
     }
@@ -321,7 +347,7 @@ fn work_main(shared: &Arc<Shared>) {
 }
 
 fn work_aside(shared: &Arc<Shared>) {
-    take_low_priority();
+    priority::lower();
     work(shared, Side::Aside);
 }
 

@@ -170,7 +170,7 @@ impl Committer {
         for (pipeline, frame) in durable.frames {
             let end_seq = frame.end_seq();
             evicted.push(self.shared.cache.insert(pipeline, frame));
-            evicted.push(self.shared.cache.take_settled(pipeline, settled[pipeline as usize]));
+            evicted.push(self.shared.cache.take_read(pipeline, settled[pipeline as usize]));
             self.state.pipeline(pipeline).head.send_replace(end_seq);
         }
         for (requests, change) in durable.told {

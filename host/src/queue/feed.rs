@@ -105,7 +105,7 @@ impl RedbFeed {
 
     async fn frame(&self, seq: u64) -> Result<Arc<Frame>, StoreError> {
         let pipeline = self.opened.pipeline;
-        if let Some(frame) = self.shared.cache.get(pipeline, seq) {
+        if let Some(frame) = self.shared.cache.read(self.opened.destination, pipeline, seq) {
             return Ok(frame);
         }
         let shared = self.shared.clone();

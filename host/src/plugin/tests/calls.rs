@@ -1,6 +1,7 @@
 //! What crosses the boundary, both ways, and the threads that calls run on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -270,7 +271,7 @@ fn judged_together(statuses: &'static [u16]) -> (Vec<bool>, u64) {
         let (workers, revision, meter) = (workers.clone(), revision.clone(), meter.clone());
         let response =
             Response { tag: Bytes::new(), covers: vec![0], status: *status, headers: vec![], body: Bytes::new() };
-        runtime.spawn(async move { workers.judge(&revision, &"{}".into(), NOW_MS, response, &meter).await.is_ok() })
+        runtime.spawn(async move { workers.judge(&revision, &"{}".into(), NOW_MS, response, &meter, Duration::ZERO).await.is_ok() })
     };
     let calls: Vec<_> = statuses.iter().map(spawn).collect();
     runtime.block_on(async {
@@ -292,6 +293,39 @@ fn answers_that_wait_together_are_judged_in_one_instance() {
     // The third fails in the first instance and in one of its own; nothing of that reaches the others.
     assert_eq!(judged_together(&[500, 200, 200]).0, [false, true, true]);
     assert_eq!(judged_together(&[500]), (vec![false], 1));
+}
+
+#[test]
+fn the_first_answer_waits_for_those_that_come_soon() {
+    const LONG: Duration = Duration::from_secs(3_600);
+    let workers = Arc::new(Workers::start(2).expect("threads"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+    let mut memory = Memory::default();
+    let at = memory.judgement(&[], &[], 77);
+    let guest = Guest { memory, judge: Some(format!("i32.const {at}")), ..Guest::default() };
+    let (revision, meter) = (Arc::new(guest.load(&HOST)), Arc::new(GuestMeter::new(&destination("judged"), "guest")));
+    let ask = |patience: Duration| {
+        let (asking, revision, meter) = (workers.clone(), revision.clone(), meter.clone());
+        let response =
+            Response { tag: Bytes::new(), covers: vec![0], status: 200, headers: vec![], body: Bytes::new() };
+        let before = workers.answers();
+        let judging = async move { asking.judge(&revision, &"{}".into(), NOW_MS, response, &meter, patience).await };
+        let call = runtime.spawn(judging);
+        while !patience.is_zero() && workers.answers() == before {
+            std::thread::yield_now();
+        }
+        call
+    };
+    let judged = |call| matches!(runtime.block_on(call), Ok(Ok(Judgement { .. })));
+    let (first, second) = (ask(LONG), ask(LONG));
+    let last = ask(Duration::ZERO);
+    assert!([last, first, second].into_iter().all(judged), "no others are on their way: all are judged");
+    assert_eq!(meter.counts().instances, 1);
+    assert!(judged(ask(Duration::from_millis(1))), "none has come");
+    let (gone, left) = (ask(LONG), ask(LONG));
+    gone.abort();
+    assert!(judged(left), "its call comes although the first one goes");
+    assert_eq!(meter.counts().instances, 3);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use switchyard_tests::setup::Setup;
 use crate::clients::flood_with;
 use crate::daemons;
 use crate::parser::Parser;
+use crate::processor;
 use crate::table::{Aim, Row, median};
 use crate::templates::Template;
 
@@ -40,26 +41,30 @@ fn compare(batch: u64, compressed: bool) -> anyhow::Result<Vec<Row>> {
     let parser = Parser::start()?;
     // Single events make so many requests that fewer do.
     let events = if batch == 1 { EVENTS / 3 } else { EVENTS };
-    let (mut disk, mut memory, mut last) = (Vec::new(), Vec::new(), [0.0; 3]);
+    let (mut disk, mut memory, mut last) = (Vec::new(), Vec::new(), [Speed::default(); 3]);
     for round in 0..ROUNDS {
         // Each event is a new one: what is sent again would only be looked up.
         let bodies = Arc::new(bodies(round * events, events, batch, compressed));
-        let speed = |address: &str| speed(address, &bodies, events, compressed);
-        last[0] = speed(&parser.address)?;
-        last[1] = speed(&daemons::address(&on_disk))?;
-        disk.push(last[1] / last[0]);
+        let speed = |address: &str, process_id| speed(address, process_id, &bodies, events, compressed);
+        let of = |daemon: &Daemon| speed(&daemons::address(daemon), daemon.process_id());
+        last[0] = speed(&parser.address, parser.process_id())?;
+        last[1] = of(&on_disk)?;
+        disk.push(last[1].per_second / last[0].per_second);
         if let Some(daemon) = &in_memory {
-            last[2] = speed(&daemons::address(daemon))?;
-            memory.push(last[2] / last[0]);
+            last[2] = of(daemon)?;
+            memory.push(last[2].per_second / last[0].per_second);
         }
     }
     let encoding = if compressed { "gzip" } else { "plain" };
-    let row = |place: &str, ratios: Vec<f64>, aim: f64, own: f64| Row {
+    let row = |place: &str, ratios: Vec<f64>, aim: f64, own: Speed| Row {
         figure: format!("ingest, batches of {batch}, {encoding}, {place} / bare read and parse"),
         value: median(ratios),
         unit: "",
         aim: Aim::AtLeast(aim),
-        detail: format!("{own:.0} / {:.0} events/s, 64 connections", last[0]),
+        detail: format!(
+            "{:.0} / {:.0} events/s, {:.1} / {:.1} us of processor time an event, 64 connections",
+            own.per_second, last[0].per_second, own.cpu_us, last[0].cpu_us
+        ),
     };
     let mut rows = vec![row("with fsync", disk, 0.4, last[1])];
     if in_memory.is_some() {
@@ -78,10 +83,25 @@ fn bodies(first: u64, events: u64, batch: u64, compressed: bool) -> Vec<Bytes> {
     (0..events / batch).map(body).collect()
 }
 
-/// Events a second.
-fn speed(address: &str, bodies: &Arc<Vec<Bytes>>, events: u64, compressed: bool) -> anyhow::Result<f64> {
+/// How fast events are taken.
+#[derive(Clone, Copy, Default)]
+struct Speed {
+    per_second: f64,
+    /// Processor time of the server, an event.
+    cpu_us: f64,
+}
+
+fn speed(
+    address: &str,
+    process_id: u32,
+    bodies: &Arc<Vec<Bytes>>,
+    events: u64,
+    compressed: bool,
+) -> anyhow::Result<Speed> {
     let bodies = bodies.clone();
     let encoding = compressed.then_some("gzip");
+    let before_us = processor::used_us(process_id)?;
     let (took, _) = flood_with(address, "wk_test", encoding, move |number| bodies.get(number as usize).cloned())?;
-    Ok(events as f64 / took.as_secs_f64())
+    let cpu_us = (processor::used_us(process_id)? - before_us) / events as f64;
+    Ok(Speed { per_second: events as f64 / took.as_secs_f64(), cpu_us })
 }

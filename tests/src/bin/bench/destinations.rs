@@ -7,13 +7,13 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use serde_json::{Value, json};
 use switchyard_tests::daemon::Daemon;
 use switchyard_tests::http::Request;
 use switchyard_tests::setup::{Destination, Setup};
 use switchyard_tests::{paths, shop, wasm};
 
+use crate::processor;
 use crate::sink::Sink;
 use crate::table::{Aim, Row};
 
@@ -38,7 +38,7 @@ pub fn rows() -> anyhow::Result<Vec<Row>> {
     drop(daemon);
     let mut daemon = daemon_with(DESTINATIONS, &sink)?;
     let start_seconds = restart(&mut daemon)?;
-    let start_cpu_seconds = cpu_us(&daemon)? / 1e6;
+    let start_cpu_seconds = processor::used_us(daemon.process_id())? / 1e6;
     let all = memory_kib(&daemon)?;
     let many = cpu_us_per_delivery(&daemon, &sink, DESTINATIONS, taken_us)?;
     drop(daemon);
@@ -168,18 +168,7 @@ fn accept(daemon: &Daemon, name: &str, events: usize) -> anyhow::Result<()> {
 
 /// Processor time that the daemon uses while something is done, in microseconds.
 fn cpu_us_of(daemon: &Daemon, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<f64> {
-    let before_us = cpu_us(daemon)?;
+    let before_us = processor::used_us(daemon.process_id())?;
     work()?;
-    Ok(cpu_us(daemon)? - before_us)
-}
-
-/// Processor time of the process, in microseconds.
-fn cpu_us(daemon: &Daemon) -> anyhow::Result<f64> {
-    let path = format!("/proc/{}/stat", daemon.process_id());
-    let text = std::fs::read_to_string(&path).with_context(|| path.clone())?;
-    let after_name = text.rsplit_once(')').map(|(_, rest)| rest).context("the process has a name")?;
-    let ticks = |at: usize| after_name.split_whitespace().nth(at).and_then(|text| text.parse::<f64>().ok());
-    let (user, system) = ticks(11).zip(ticks(12)).context("the system says how much")?;
-    // 100 ticks a second on every Linux that the daemon runs on.
-    Ok((user + system) * 10_000.0)
+    Ok(processor::used_us(daemon.process_id())? - before_us)
 }

@@ -44,6 +44,11 @@ impl Forwarder {
         eventually("the forwarder listens", Duration::from_secs(10), || std::net::TcpStream::connect(&address).is_ok());
         Ok(Forwarder { child, address })
     }
+
+    /// Its process.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
 }
 
 impl Drop for Forwarder {

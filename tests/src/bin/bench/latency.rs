@@ -16,7 +16,7 @@ const DURATION: Duration = Duration::from_secs(8);
 
 /// Two rows.
 pub fn rows() -> anyhow::Result<Vec<Row>> {
-    let full = end_to_end::daemon_per_second()?;
+    let full = end_to_end::daemon()?.per_second;
     let sink = Sink::start()?;
     sink.note();
     let daemon = daemons::with_ga4(&sink);

@@ -19,6 +19,7 @@ mod latency;
 mod memory;
 mod parser;
 mod plan;
+mod processor;
 mod scan;
 mod sink;
 mod swaps;

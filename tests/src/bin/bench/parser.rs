@@ -32,6 +32,11 @@ impl Parser {
         eventually("the parser listens", Duration::from_secs(10), || std::net::TcpStream::connect(&address).is_ok());
         Ok(Parser { child, address })
     }
+
+    /// Its process.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
 }
 
 impl Drop for Parser {

@@ -17,7 +17,7 @@ const CALM: Duration = Duration::from_secs(10);
 
 /// Four rows.
 pub fn rows() -> anyhow::Result<Vec<Row>> {
-    let rate = end_to_end::daemon_per_second()? / 4.0;
+    let rate = end_to_end::daemon()?.per_second / 4.0;
     let calm = run(rate, 0, CALM)?;
     let swapped = run(rate, SWAPS, SWAPPING)?;
     let detail = format!("{} events at {rate:.0} events/s, {} swaps", swapped.accepted, swapped.swaps);

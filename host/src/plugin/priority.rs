@@ -1,0 +1,47 @@
+//! How little a thread gets of a processor that others want, too.
+
+/// What is added to the nice value of a thread aside: with others at 0 it gets a tenth of a busy core. Less,
+/// or what nobody else wants, would be nothing on a machine that is always busy.
+const NICE: i32 = 10;
+
+/// It is asked to give way after so many nanoseconds. With the usual slice of some milliseconds, whoever wakes
+/// beside it would wait so long. Kernels before 6.12 do not know it.
+const SLICE_NS: u64 = 100_000;
+
+/// Lets this thread get less of a processor than others, for good. Linux: it alone. A system that refuses it
+/// lets spinning plugins take more.
+#[expect(unsafe_code, reason = "no library says how long a thread's slice is")]
+pub fn lower() {
+    let attributes = libc::sched_attr {
+        size: size_of::<libc::sched_attr>() as u32,
+        sched_policy: libc::SCHED_OTHER as u32,
+        sched_flags: 0,
+        sched_nice: NICE,
+        sched_priority: 0,
+        sched_runtime: SLICE_NS,
+        sched_deadline: 0,
+        sched_period: 0,
+    };
+    const THIS_THREAD: libc::pid_t = 0;
+    const NO_FLAGS: libc::c_uint = 0;
+    // SAFETY: the call reads as many bytes as the attributes say, and keeps nothing of them.
+    unsafe { libc::syscall(libc::SYS_sched_setattr, THIS_THREAD, &raw const attributes, NO_FLAGS) };
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_thread_that_is_lowered_has_the_nice_value_of_those_aside() {
+        let nice = || {
+            let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("Linux");
+            let after_name = stat.rsplit_once(')').expect("a name").1;
+            after_name.split_whitespace().nth(16).expect("19 fields").parse::<i32>().expect("a number")
+        };
+        let lowered = std::thread::spawn(move || {
+            super::lower();
+            nice()
+        });
+        assert_eq!(lowered.join().expect("no panic"), super::NICE);
+        assert!(nice() < super::NICE, "it alone");
+    }
+}
