@@ -157,13 +157,7 @@ impl Attempts {
     }
 
     /// One attempt, unless it may not be made now.
-    async fn attempt(
-        &self,
-        deliveries: &[Delivery],
-        work: &Work,
-        permit: Permit,
-        health: &mut Health,
-    ) -> (End, Rest) {
+    async fn attempt(&self, deliveries: &[Delivery], work: &Work, permit: Permit, health: &mut Health) -> (End, Rest) {
         let now_ms = (self.now)();
         match self.gate(work, now_ms) {
             Gate::Open => {}

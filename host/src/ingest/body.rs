@@ -62,6 +62,8 @@ async fn read_all(encoding: Encoding, mut body: Incoming, bytes_max: usize) -> R
 struct Inflate {
     decoder: Decoder,
     bytes_max: usize,
+    /// About how many bytes come in.
+    expected: usize,
     started: bool,
 }
 
@@ -76,13 +78,13 @@ enum Decoder {
 
 impl Inflate {
     fn new(encoding: Encoding, bytes_max: usize, expected: usize) -> Inflate {
-        let out = Bounded { bytes: BytesMut::with_capacity(expected), bytes_max, exceeded: false };
+        let out = Bounded { bytes: BytesMut::new(), bytes_max, exceeded: false };
         let decoder = match encoding {
             Encoding::Identity => Decoder::Identity(out),
             Encoding::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(out))),
             Encoding::Deflate => Decoder::DeflateUnknown(out),
         };
-        Inflate { decoder, bytes_max, started: false }
+        Inflate { decoder, bytes_max, expected, started: false }
     }
 
     fn is_empty(&self) -> bool {
@@ -91,7 +93,12 @@ impl Inflate {
 
     fn write(&mut self, data: &[u8]) -> Result<(), IngestError> {
         let Some(first) = data.first() else { return Ok(()) };
-        self.started = true;
+        if !self.started {
+            // Only now: a body of one piece needs no room.
+            let expected = self.expected;
+            self.out_mut().bytes.reserve(expected);
+            self.started = true;
+        }
         if let Decoder::DeflateUnknown(out) = &mut self.decoder {
             let out = std::mem::take(out);
             // A zlib stream begins with compression method 8 in the low half of its first byte.

@@ -1,6 +1,6 @@
 //! Answers that wait to be judged. Those of one destination that wait at the same time are judged in one
 //! instance, one after the other: making an instance costs several times what judging does. So the first
-//! one waits for others, where more are on their way ([`super::workers::Workers::judge`]).
+//! one waits for others, where more are on their way (`workers/judging.rs`).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,7 +17,7 @@ use crate::queue::DestinationId;
 pub const TOGETHER_MAX: usize = 64;
 
 /// An answer, whose plugin judges it, and who waits for that.
-pub struct Asked {
+pub struct ToJudge {
     /// The revision that planned the request.
     pub revision: Arc<Revision>,
     /// The destination's settings.
@@ -37,12 +37,12 @@ pub struct Asked {
 /// The answers that wait, by destination.
 #[derive(Default)]
 pub struct Answers {
-    waiting: Mutex<HashMap<DestinationId, VecDeque<Asked>>>,
+    waiting: Mutex<HashMap<DestinationId, VecDeque<ToJudge>>>,
 }
 
 impl Answers {
     /// Adds one. Answers how many of its destination wait then: where it is the first, nobody comes for it yet.
-    pub fn add(&self, asked: Asked) -> usize {
+    pub fn add(&self, asked: ToJudge) -> usize {
         let mut all = self.lock();
         let own = all.entry(asked.meter.destination().clone()).or_default();
         own.push_back(asked);
@@ -50,7 +50,7 @@ impl Answers {
     }
 
     /// Takes those that one instance may judge. Answers as well whether others are left.
-    pub fn take(&self, destination: &DestinationId) -> (Vec<Asked>, bool) {
+    pub fn take(&self, destination: &DestinationId) -> (Vec<ToJudge>, bool) {
         let mut all = self.lock();
         let Some(mut own) = all.remove(destination) else { return (Vec::new(), false) };
         let together = own.iter().take(TOGETHER_MAX).take_while(|asked| asked.goes_with(&own[0])).count();
@@ -68,13 +68,13 @@ impl Answers {
         self.lock().values().map(VecDeque::len).sum()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<DestinationId, VecDeque<Asked>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<DestinationId, VecDeque<ToJudge>>> {
         self.waiting.lock().expect("nobody panics while holding the answers")
     }
 }
 
-impl Asked {
-    fn goes_with(&self, other: &Asked) -> bool {
+impl ToJudge {
+    fn goes_with(&self, other: &ToJudge) -> bool {
         Arc::ptr_eq(&self.revision, &other.revision)
             && Arc::ptr_eq(&self.meter, &other.meter)
             && self.settings == other.settings

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::answers::Asked;
+use super::answers::ToJudge;
 use super::fault::PluginFault;
 use super::kept::Kept;
 use super::plan::{Judgement, Plan, Request};
@@ -37,14 +37,14 @@ fn bytes_of(request: &Request) -> usize {
 /// Reads answers of one revision as [`Revision::judge`] does, one after the other; says nothing for a judge
 /// that is not asked any more. Ends after one that used up its time or its memory: there are fewer
 /// judgements than answers then.
-pub fn judge(kept: &Kept, asked: &[Asked]) -> Vec<Result<Judgement, PluginFault>> {
-    let Some(Asked { revision, settings, meter, .. }) = asked.first() else { return Vec::new() };
+pub fn judge(kept: &Kept, asked: &[ToJudge]) -> Vec<Result<Judgement, PluginFault>> {
+    let Some(ToJudge { revision, settings, meter, .. }) = asked.first() else { return Vec::new() };
     if revision.judges_no_more() {
         return asked.iter().map(|_| Ok(Judgement::default())).collect();
     }
     let mut session = kept.session(revision, settings, meter);
     let mut judgements: Vec<Result<Judgement, PluginFault>> = Vec::with_capacity(asked.len());
-    for Asked { now_ms, response, .. } in asked {
+    for ToJudge { now_ms, response, .. } in asked {
         let call = || guarded(|| session.call(|instance| instance.judge(*now_ms, response)));
         let judged = meter.timed(Call::Judge, call);
         let bytes_out = judged.as_ref().map_or(0, |judgement| judgement.follow_ups.iter().map(bytes_of).sum());

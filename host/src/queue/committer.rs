@@ -2,8 +2,8 @@
 //! settlements of all, into one transaction, pays one fsync, then answers everybody.
 //!
 //! - While a commit runs, the next group gathers in the channel. A group that has fewer appends
-//!   than the last one lingers for a moment as long as more come; one who appends alone never waits
-//!   for company. Settlements that nobody waits for are committed after
+//!   than the last ones lingers for a moment as long as more come; one who always appends alone never
+//!   waits for company. Settlements that nobody waits for are committed after
 //!   [`SETTLE_LAG_MS`](super::SETTLE_LAG_MS) at the latest. With nothing to do the thread sleeps.
 //! - Nobody is answered, and no feed sees an event, before the fsync.
 //! - When a commit fails the store is poisoned and the thread ends: whoever waits, or comes later,
@@ -39,15 +39,18 @@ pub struct Committer {
     inbox: Inbox,
     state: State,
     identities: Identities,
-    /// How many appends the last group had.
+    /// How many appends the last groups had: each that has fewer takes a part of it away.
     company: usize,
 }
 
-/// A group that has fewer appends than the last one had waits so long for the others to come: a
+/// A group that has fewer appends than the last ones had waits so long for the others to come: a
 /// commit costs much more than that, and those who were answered together come back together.
-const LINGER: Duration = Duration::from_micros(100);
+const LINGER: Duration = Duration::from_micros(200);
 /// It waits again as long as appends come, but no more often than this.
 const LINGERS_MAX: usize = 8;
+
+/// A group that is smaller than those before takes one of so many parts of what is waited for away.
+const COMPANY_PART: usize = 8;
 
 /// What one group brings for one pipeline.
 type Batch = (u32, Vec<Block>);
@@ -115,7 +118,8 @@ impl Committer {
                 self.linger(&mut group);
             }
             if group.is_full() || group.is_awaited() {
-                self.company = group.appends.len();
+                // One small group is chance: who came together once is waited for a few groups more.
+                self.company = group.appends.len().max(self.company - self.company.div_ceil(COMPANY_PART));
                 return Some(group);
             }
             if !self.inbox.sleep_until(deadline) {

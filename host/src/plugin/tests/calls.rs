@@ -271,7 +271,9 @@ fn judged_together(statuses: &'static [u16]) -> (Vec<bool>, u64) {
         let (workers, revision, meter) = (workers.clone(), revision.clone(), meter.clone());
         let response =
             Response { tag: Bytes::new(), covers: vec![0], status: *status, headers: vec![], body: Bytes::new() };
-        runtime.spawn(async move { workers.judge(&revision, &"{}".into(), NOW_MS, response, &meter, Duration::ZERO).await.is_ok() })
+        runtime.spawn(async move {
+            workers.judge(&revision, &"{}".into(), NOW_MS, response, &meter, Duration::ZERO).await.is_ok()
+        })
     };
     let calls: Vec<_> = statuses.iter().map(spawn).collect();
     runtime.block_on(async {
