@@ -82,7 +82,7 @@ fn key_row(asked: &Asked, source: &SourceView, key: &WriteKeyView, home: &str) -
         tr {
             td { code { (key.key) } }
             td { span class="state" { span class=(tone(name)) { (glyph(name)) } (word) } }
-            td {
+            td data-label="limits a second" {
                 @if asked.is_editor() {
                     form class="row" method="post" action=(action) {
                         (csrf(asked)) input type="hidden" name="etag" value=(source.etag);

@@ -1,8 +1,11 @@
 //! How little a thread gets of a processor that others want, too.
 
-/// What is added to the nice value of a thread aside: with others at 0 it gets a tenth of a busy core. Less,
+/// What is added to the nice value of a thread aside: it gets a tenth of a core that the others want. Less,
 /// or what nobody else wants, would be nothing on a machine that is always busy.
 const NICE: i32 = 10;
+
+/// The most that a nice value can be.
+const NICE_MAX: i32 = 19;
 
 /// It is asked to give way after so many nanoseconds. With the usual slice of some milliseconds, whoever wakes
 /// beside it would wait so long. Kernels before 6.12 do not know it.
@@ -12,11 +15,12 @@ const SLICE_NS: u64 = 100_000;
 /// lets spinning plugins take more.
 #[expect(unsafe_code, reason = "no library says how long a thread's slice is")]
 pub fn lower() {
+    let nice = rustix::process::getpriority_process(None).unwrap_or(0);
     let attributes = libc::sched_attr {
         size: size_of::<libc::sched_attr>() as u32,
         sched_policy: libc::SCHED_OTHER as u32,
-        sched_flags: 0,
-        sched_nice: NICE,
+        sched_flags: libc::SCHED_FLAG_KEEP_POLICY as u64,
+        sched_nice: (nice + NICE).min(NICE_MAX),
         sched_priority: 0,
         sched_runtime: SLICE_NS,
         sched_deadline: 0,
@@ -31,17 +35,18 @@ pub fn lower() {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_thread_that_is_lowered_has_the_nice_value_of_those_aside() {
+    fn a_thread_is_lowered_by_that_much_and_it_alone() {
         let nice = || {
             let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("Linux");
             let after_name = stat.rsplit_once(')').expect("a name").1;
             after_name.split_whitespace().nth(16).expect("19 fields").parse::<i32>().expect("a number")
         };
+        let before = nice();
         let lowered = std::thread::spawn(move || {
             super::lower();
             nice()
         });
-        assert_eq!(lowered.join().expect("no panic"), super::NICE);
-        assert!(nice() < super::NICE, "it alone");
+        assert_eq!(lowered.join().expect("no panic"), (before + super::NICE).min(super::NICE_MAX));
+        assert_eq!(nice(), before);
     }
 }
