@@ -1,9 +1,10 @@
 //! A thousand destinations of fifty plugins: the memory of one that does nothing, the start from the
 //! cache of compiled code, and the cost of a delivery against the same daemon with one destination.
 //!
-//! What is accepted once and delivered a thousand times costs less than what is accepted for each delivery,
-//! so what taking the events costs is measured with no destination, and left out on both sides. Both sides
-//! have their connections before they are measured.
+//! The cost is measured twice. With a pipeline for each destination both sides take as many events, at the
+//! same pace. With one pipeline for all of them twenty events make as many deliveries, which begin at once;
+//! so what taking an event costs is measured with no destination, and left out on both sides. All have their
+//! connections before they are measured.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use switchyard_tests::daemon::Daemon;
 use switchyard_tests::http::Request;
 use switchyard_tests::setup::{Destination, Setup};
-use switchyard_tests::{paths, shop, wasm};
+use switchyard_tests::{paths, wasm};
 
 use crate::processor;
 use crate::sink::Sink;
@@ -21,29 +22,32 @@ const DESTINATIONS: usize = 1_000;
 const PLUGINS: usize = 50;
 /// Events of each destination, planned together on both sides.
 const BATCH: usize = 20;
+const DELIVERIES: usize = DESTINATIONS * BATCH;
 /// The first start compiles all plugins.
 const FIRST_START: Duration = Duration::from_secs(600);
 const DELIVERED: Duration = Duration::from_secs(300);
 /// What arrived is settled by then.
 const SETTLED: Duration = Duration::from_millis(500);
 
-/// Three rows.
+/// Four rows.
 pub fn rows() -> anyhow::Result<Vec<Row>> {
     let sink = Sink::start()?;
-    let mut daemon = daemon_with(0, &sink)?;
+    let mut daemon = daemon_with(shop(0, &sink))?;
     restart(&mut daemon)?;
     let none = memory_kib(&daemon)?;
-    let taken_us =
-        cpu_us_of(&daemon, || accept(&daemon, "taken", DESTINATIONS * BATCH))? / (DESTINATIONS * BATCH) as f64;
+    let taken_us = cpu_us_of(&daemon, || accept(&daemon, "taken", DELIVERIES, 1))? / DELIVERIES as f64;
     drop(daemon);
-    let mut daemon = daemon_with(DESTINATIONS, &sink)?;
+    let mut daemon = daemon_with(shop(DESTINATIONS, &sink))?;
     let start_seconds = restart(&mut daemon)?;
     let start_cpu_seconds = processor::used_us(daemon.process_id())? / 1e6;
     let all = memory_kib(&daemon)?;
-    let many = cpu_us_per_delivery(&daemon, &sink, DESTINATIONS, taken_us)?;
+    let many = cpu_us_per_delivery(&daemon, &sink, BATCH, 1)? - taken_us / DESTINATIONS as f64;
     drop(daemon);
-    let daemon = daemon_with(1, &sink)?;
-    let one = cpu_us_per_delivery(&daemon, &sink, 1, taken_us)?;
+    let daemon = daemon_with(pipelines(&sink))?;
+    let spread = cpu_us_per_delivery(&daemon, &sink, DELIVERIES, DESTINATIONS)?;
+    drop(daemon);
+    let daemon = daemon_with(shop(1, &sink))?;
+    let one = cpu_us_per_delivery(&daemon, &sink, DELIVERIES, 1)?;
     let row = |figure: &str, value: f64, unit: &'static str, aim: f64, detail: String| Row {
         figure: format!("{figure} ({DESTINATIONS} destinations of {PLUGINS} plugins)"),
         value,
@@ -67,28 +71,52 @@ pub fn rows() -> anyhow::Result<Vec<Row>> {
             format!("from the process's start to ready, {start_cpu_seconds:.2} s of it processor time"),
         ),
         row(
-            "cost of a delivery / with one destination",
-            many / one,
+            "cost of an event and its delivery / with one destination, each in its pipeline",
+            spread / one,
+            "",
+            1.3,
+            format!("{spread:.1} / {one:.1} us of processor time, {DELIVERIES} events in batches of {BATCH}"),
+        ),
+        row(
+            "cost of a delivery / with one destination, all in one pipeline",
+            many / (one - taken_us),
             "",
             1.3,
             format!(
-                "{many:.1} / {one:.1} us of processor time, {} deliveries in batches of {BATCH}, without the {taken_us:.1} us of taking an event",
-                DESTINATIONS * BATCH
+                "{many:.1} / {:.1} us of processor time, {DELIVERIES} deliveries in batches of {BATCH}, without the {taken_us:.1} us of taking an event",
+                one - taken_us
             ),
         ),
     ])
 }
 
-/// A daemon that has all plugins, with so many destinations; it was started once, so that all code is
-/// compiled.
-fn daemon_with(destinations: usize, sink: &Sink) -> anyhow::Result<Daemon> {
-    let of = |number: usize| {
-        Destination::new(&format!("d-{number}"), &plugin(number % PLUGINS))
-            .setting("url", format!("{}/webhook", sink.url()))
-            .delivery("batch_events_max", BATCH as u64)
-    };
+/// So many destinations in one pipeline.
+fn shop(destinations: usize, sink: &Sink) -> Setup {
+    Setup::shop((0..destinations).map(|number| destination(number, sink)))
+}
+
+/// All destinations, each in a pipeline of its own.
+fn pipelines(sink: &Sink) -> Setup {
+    (0..DESTINATIONS).fold(Setup::default(), |setup, number| {
+        setup.pipeline(&format!("p-{number}"), &write_key(number, DESTINATIONS), [destination(number, sink)])
+    })
+}
+
+fn destination(number: usize, sink: &Sink) -> Destination {
+    Destination::new(&format!("d-{number}"), &plugin(number % PLUGINS))
+        .setting("url", format!("{}/webhook", sink.url()))
+        .delivery("batch_events_max", BATCH as u64)
+}
+
+/// Of one of so many pipelines.
+fn write_key(number: usize, pipelines: usize) -> String {
+    if pipelines == 1 { "wk_test".to_string() } else { format!("wk_{number}") }
+}
+
+/// A daemon that has all plugins; it was started once, so that all code is compiled.
+fn daemon_with(setup: Setup) -> anyhow::Result<Daemon> {
     let webhook = std::fs::read(paths::plugin("webhook"))?;
-    let mut daemon = Daemon::prepare_bare(Setup::shop((0..destinations).map(of)));
+    let mut daemon = Daemon::prepare_bare(setup);
     for number in 0..PLUGINS {
         let own = wasm::with_manifest(&webhook, |manifest| {
             manifest["id"] = json!(plugin(number));
@@ -128,19 +156,24 @@ fn wait_until_ready(daemon: &mut Daemon, deadline: Duration) -> anyhow::Result<(
     Ok(())
 }
 
-/// Processor time of a delivery, without that of taking its event: each of so many destinations gets as
-/// many events as make the same number of deliveries.
-fn cpu_us_per_delivery(daemon: &Daemon, sink: &Sink, destinations: usize, taken_us: f64) -> anyhow::Result<f64> {
-    let events = DESTINATIONS * BATCH / destinations;
-    deliver(daemon, sink, "warm", events, 0)?;
-    let used_us = cpu_us_of(daemon, || deliver(daemon, sink, "measured", events, 1))?;
-    Ok((used_us - taken_us * events as f64) / (events * destinations) as f64)
+/// Processor time of a delivery, with its share of taking so many events.
+fn cpu_us_per_delivery(daemon: &Daemon, sink: &Sink, events: usize, pipelines: usize) -> anyhow::Result<f64> {
+    deliver(daemon, sink, "warm", events, pipelines, 0)?;
+    let used_us = cpu_us_of(daemon, || deliver(daemon, sink, "measured", events, pipelines, 1))?;
+    Ok(used_us / DELIVERIES as f64)
 }
 
 /// Sends events, and waits until all are delivered and settled; as many rounds were before.
-fn deliver(daemon: &Daemon, sink: &Sink, name: &str, events: usize, rounds: u64) -> anyhow::Result<()> {
-    let (deliveries, requests) = ((DESTINATIONS * BATCH) as u64, sink.requests());
-    accept(daemon, name, events)?;
+fn deliver(
+    daemon: &Daemon,
+    sink: &Sink,
+    name: &str,
+    events: usize,
+    pipelines: usize,
+    rounds: u64,
+) -> anyhow::Result<()> {
+    let (deliveries, requests) = (DELIVERIES as u64, sink.requests());
+    accept(daemon, name, events, pipelines)?;
     sink.wait_for(requests + deliveries)?;
     let delivered = || {
         let status = daemon.admin_get("/api/v1/status").json();
@@ -158,10 +191,15 @@ fn deliver(daemon: &Daemon, sink: &Sink, name: &str, events: usize, rounds: u64)
     }
 }
 
-fn accept(daemon: &Daemon, name: &str, events: usize) -> anyhow::Result<()> {
-    for batch in (0..events).collect::<Vec<_>>().chunks(BATCH) {
-        let events: Vec<Value> = batch.iter().map(|at| shop::padded(&format!("{name}-{at}"), 400)).collect();
-        daemon.accept(&events);
+/// Sends events, a batch to each pipeline in turn.
+fn accept(daemon: &Daemon, name: &str, events: usize, pipelines: usize) -> anyhow::Result<()> {
+    for (number, batch) in (0..events).collect::<Vec<_>>().chunks(BATCH).enumerate() {
+        let events: Vec<Value> =
+            batch.iter().map(|at| switchyard_tests::shop::padded(&format!("{name}-{at}"), 400)).collect();
+        let key = write_key(number % pipelines, pipelines);
+        let request = Request::post(daemon.url("/v1/batch"), json!({"batch": events}).to_string());
+        let response = request.write_key(&key).header("content-type", "application/json").answer();
+        anyhow::ensure!(response.status == 200, "{}", response.text());
     }
     Ok(())
 }
