@@ -1,15 +1,15 @@
 //! How little a thread gets of a processor that others want, too.
 
-/// What is added to the nice value of a thread aside: it gets a tenth of a core that the others want. Less,
+/// What is added to the nice value of a thread aside: it gets a thirtieth of a core that the others want. Less,
 /// or what nobody else wants, would be nothing on a machine that is always busy.
-const NICE: i32 = 10;
+const NICE: i32 = 15;
 
 /// The most that a nice value can be.
 const NICE_MAX: i32 = 19;
 
-/// It is asked to give way after so many nanoseconds. With the usual slice of some milliseconds, whoever wakes
-/// beside it would wait so long. Kernels before 6.12 do not know it.
-const SLICE_NS: u64 = 100_000;
+/// Its slice of time, in nanoseconds: the longest there is. Who wakes with a shorter one, as all others have, goes
+/// first at once, where it else might wait for the next tick. Kernels before 6.12 do not know it.
+const SLICE_NS: u64 = 100_000_000;
 
 /// Lets this thread get less of a processor than others, for good. Linux: it alone. A system that refuses it
 /// lets spinning plugins take more.
