@@ -361,8 +361,12 @@ impl Daemon {
     /// # Panics
     /// When no answer comes.
     pub fn post(&self, path: &str, body: &Value) -> Response {
+        self.post_with("wk_test", path, body)
+    }
+
+    fn post_with(&self, write_key: &str, path: &str, body: &Value) -> Response {
         let request = Request::post(self.url(path), body.to_string());
-        request.write_key("wk_test").header("content-type", "application/json").answer()
+        request.write_key(write_key).header("content-type", "application/json").answer()
     }
 
     /// Sends events as one batch and wants them all accepted.
@@ -370,7 +374,15 @@ impl Daemon {
     /// # Panics
     /// When the answer is not 200 or rejects one.
     pub fn accept(&self, events: &[Value]) {
-        let response = self.post("/v1/batch", &json!({"batch": events}));
+        self.accept_with("wk_test", events);
+    }
+
+    /// The same with this write key.
+    ///
+    /// # Panics
+    /// As [`Daemon::accept`] does.
+    pub fn accept_with(&self, write_key: &str, events: &[Value]) {
+        let response = self.post_with(write_key, "/v1/batch", &json!({"batch": events}));
         assert_eq!(response.status, 200, "{}", response.text());
         assert_eq!(response.json()["rejected"], json!([]), "{}", response.text());
     }

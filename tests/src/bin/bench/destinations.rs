@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use switchyard_tests::daemon::Daemon;
 use switchyard_tests::http::Request;
 use switchyard_tests::setup::{Destination, Setup};
-use switchyard_tests::{paths, wasm};
+use switchyard_tests::{paths, shop, wasm};
 
 use crate::processor;
 use crate::sink::Sink;
@@ -32,12 +32,12 @@ const SETTLED: Duration = Duration::from_millis(500);
 /// Four rows.
 pub fn rows() -> anyhow::Result<Vec<Row>> {
     let sink = Sink::start()?;
-    let mut daemon = daemon_with(shop(0, &sink))?;
+    let mut daemon = daemon_with(one_pipeline(0, &sink))?;
     restart(&mut daemon)?;
     let none = memory_kib(&daemon)?;
     let taken_us = cpu_us_of(&daemon, || accept(&daemon, "taken", DELIVERIES, 1))? / DELIVERIES as f64;
     drop(daemon);
-    let mut daemon = daemon_with(shop(DESTINATIONS, &sink))?;
+    let mut daemon = daemon_with(one_pipeline(DESTINATIONS, &sink))?;
     let start_seconds = restart(&mut daemon)?;
     let start_cpu_seconds = processor::used_us(daemon.process_id())? / 1e6;
     let all = memory_kib(&daemon)?;
@@ -46,7 +46,7 @@ pub fn rows() -> anyhow::Result<Vec<Row>> {
     let daemon = daemon_with(pipelines(&sink))?;
     let spread = cpu_us_per_delivery(&daemon, &sink, DELIVERIES, DESTINATIONS)?;
     drop(daemon);
-    let daemon = daemon_with(shop(1, &sink))?;
+    let daemon = daemon_with(one_pipeline(1, &sink))?;
     let one = cpu_us_per_delivery(&daemon, &sink, DELIVERIES, 1)?;
     let row = |figure: &str, value: f64, unit: &'static str, aim: f64, detail: String| Row {
         figure: format!("{figure} ({DESTINATIONS} destinations of {PLUGINS} plugins)"),
@@ -91,7 +91,7 @@ pub fn rows() -> anyhow::Result<Vec<Row>> {
 }
 
 /// So many destinations in one pipeline.
-fn shop(destinations: usize, sink: &Sink) -> Setup {
+fn one_pipeline(destinations: usize, sink: &Sink) -> Setup {
     Setup::shop((0..destinations).map(|number| destination(number, sink)))
 }
 
@@ -194,12 +194,8 @@ fn deliver(
 /// Sends events, a batch to each pipeline in turn.
 fn accept(daemon: &Daemon, name: &str, events: usize, pipelines: usize) -> anyhow::Result<()> {
     for (number, batch) in (0..events).collect::<Vec<_>>().chunks(BATCH).enumerate() {
-        let events: Vec<Value> =
-            batch.iter().map(|at| switchyard_tests::shop::padded(&format!("{name}-{at}"), 400)).collect();
-        let key = write_key(number % pipelines, pipelines);
-        let request = Request::post(daemon.url("/v1/batch"), json!({"batch": events}).to_string());
-        let response = request.write_key(&key).header("content-type", "application/json").answer();
-        anyhow::ensure!(response.status == 200, "{}", response.text());
+        let events: Vec<Value> = batch.iter().map(|at| shop::padded(&format!("{name}-{at}"), 400)).collect();
+        daemon.accept_with(&write_key(number % pipelines, pipelines), &events);
     }
     Ok(())
 }
