@@ -26,6 +26,7 @@ mod swaps;
 mod table;
 mod templates;
 mod transform;
+mod yardstick;
 
 use table::Row;
 

@@ -2,16 +2,15 @@
 //! parsing the same bytes into Value.
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use switchyard::event::scan::{Bounds, Input, Scanner};
 use switchyard_tests::paths;
 
 use crate::table::{Aim, Row, median};
+use crate::yardstick;
 
 /// Alternating rounds, so that both sides see the same machine.
 const ROUNDS: usize = 15;
-const EVENTS: u32 = 4_000;
 
 /// One row.
 pub fn rows() -> anyhow::Result<Vec<Row>> {
@@ -20,7 +19,7 @@ pub fn rows() -> anyhow::Result<Vec<Row>> {
     let mut yardsticks = Vec::new();
     for _ in 0..ROUNDS {
         scans.push(scan_us(&event));
-        yardsticks.push(yardstick_us(&event));
+        yardsticks.push(yardstick::us(&event));
     }
     let ratios = scans.iter().zip(&yardsticks).map(|(scan, yardstick)| scan / yardstick).collect();
     Ok(vec![Row {
@@ -36,25 +35,10 @@ pub fn rows() -> anyhow::Result<Vec<Row>> {
 fn scan_us(event: &[u8]) -> f64 {
     let mut scanner = Scanner::default();
     let (mut json, mut index) = (Vec::new(), Vec::new());
-    per_event_us(|| {
+    yardstick::us_of(|| {
         json.clear();
         index.clear();
         let scanned = scanner.scan(Input::new(black_box(event)), 0, &Bounds::STORED, &mut json, &mut index);
         black_box((scanned.expect("the fixture is JSON"), &json, &index));
     })
-}
-
-fn yardstick_us(event: &[u8]) -> f64 {
-    per_event_us(|| {
-        let value: serde_json::Value = serde_json::from_slice(black_box(event)).expect("the fixture is JSON");
-        black_box(value);
-    })
-}
-
-fn per_event_us(mut once: impl FnMut()) -> f64 {
-    let started = Instant::now();
-    for _ in 0..EVENTS {
-        once();
-    }
-    started.elapsed().as_secs_f64() * 1e6 / f64::from(EVENTS)
 }

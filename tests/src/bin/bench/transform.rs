@@ -1,7 +1,6 @@
 //! What the rules cost, against the yardstick: serde_json parsing the same event into Value.
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use serde_json::{Value, json};
 use switchyard::event::Event;
@@ -10,10 +9,10 @@ use switchyard::validate::event_from_line;
 use switchyard_tests::paths;
 
 use crate::table::{Aim, Row, median};
+use crate::yardstick;
 
 /// Alternating rounds, so that both sides see the same machine.
 const ROUNDS: usize = 15;
-const EVENTS: u32 = 4_000;
 
 /// Two rows: ten typical rules, and one filter by name.
 pub fn rows() -> anyhow::Result<Vec<Row>> {
@@ -25,7 +24,7 @@ pub fn rows() -> anyhow::Result<Vec<Row>> {
     for _ in 0..ROUNDS {
         tens.push(applied_us(&ten, &event));
         ones.push(applied_us(&one, &event));
-        yardsticks.push(yardstick_us(&event));
+        yardsticks.push(yardstick::us(&event.json));
     }
     let row = |figure: &str, aim: f64, measured: &[f64]| {
         let ratios = measured.iter().zip(&yardsticks).map(|(measured, yardstick)| measured / yardstick).collect();
@@ -66,23 +65,8 @@ fn transformation(rules: &[Value]) -> anyhow::Result<Transformation> {
 /// As a destination applies it: all that comes before the rules included.
 fn applied_us(transformation: &Transformation, event: &Event) -> f64 {
     let kinds = ["track".to_string()];
-    per_event_us(|| {
+    yardstick::us_of(|| {
         let routing = transformation.apply(&kinds, black_box(event));
         assert!(matches!(black_box(routing), Routing::Goes(_)), "the order goes");
     })
-}
-
-fn yardstick_us(event: &Event) -> f64 {
-    per_event_us(|| {
-        let value: Value = serde_json::from_slice(black_box(&event.json)).expect("the fixture is JSON");
-        black_box(value);
-    })
-}
-
-fn per_event_us(mut once: impl FnMut()) -> f64 {
-    let started = Instant::now();
-    for _ in 0..EVENTS {
-        once();
-    }
-    started.elapsed().as_secs_f64() * 1e6 / f64::from(EVENTS)
 }
