@@ -1,20 +1,18 @@
-//! The HTTP client of one destination: HTTP/1.1 and HTTP/2, its own pool of connections.
+//! The HTTP client of one destination: HTTP/1.1 and HTTP/2, over its own pool of connections.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Full};
+use bytes::Bytes;
+use http_body_util::Full;
 use hyper::StatusCode;
-use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client as PooledClient;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_rustls::HttpsConnectorBuilder;
 
 use super::connector::Connector;
 use super::egress::{Grants, Refused, checked_url};
 use super::oauth::{self, TokenRequest};
+use super::pool::{Failure, Pool};
 use super::tokens::{Look, NoToken, Token, TokenUsed, Tokens};
 use super::trust;
 use crate::config::Egress;
@@ -25,9 +23,6 @@ use crate::plugin::handles::Handles;
 /// Bytes of an answer that are read; the rest is cut off. The largest answer that a judge reads is
 /// the list of failed records of a batch of 2,000.
 pub const ANSWER_BYTES_MAX: usize = 1 << 20;
-
-/// Idle connections are closed after this time: shorter than the idle bound of common load balancers.
-const IDLE: Duration = Duration::from_secs(50);
 
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -91,7 +86,7 @@ impl From<NoToken> for SendError {
 /// Sends requests of one destination.
 #[derive(Clone)]
 pub struct Client {
-    pool: PooledClient<HttpsConnector<Connector>, Full<Bytes>>,
+    pool: Pool,
     connector: Connector,
     grants: Arc<Grants>,
     handles: Arc<Handles>,
@@ -118,12 +113,7 @@ impl Client {
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(connector.clone());
-        let pool = PooledClient::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE)
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .build(https);
-        let answer_bytes_max = ANSWER_BYTES_MAX;
+        let (pool, answer_bytes_max) = (Pool::new(https), ANSWER_BYTES_MAX);
         Client { pool, connector, grants, handles, tokens, timeout_ms, answer_bytes_max, meter: None }
     }
 
@@ -246,49 +236,22 @@ impl Client {
         let is_read_by_proxy = self.connector.reader(request.uri()).is_some();
         let started = Instant::now();
         let whole = async {
-            let response = self.pool.request(request).await.map_err(|error| network_error(&error))?;
-            let (head, mut body) = response.into_parts();
+            let (head, body) = self.pool.exchange(request, self.answer_bytes_max).await.map_err(failure)?;
             if is_read_by_proxy && head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
                 return Err(SendError::Network("the proxy does not accept its user and password".to_string()));
             }
-            let read = self.read(&mut body).await?;
             let headers = head
                 .headers
                 .iter()
                 .filter_map(|(name, value)| Some((name.as_str().to_string(), value.to_str().ok()?.to_string())))
                 .collect();
             let status = head.status.as_u16();
-            Ok::<_, SendError>(Answer { status, headers, body: read, took_ms: 0, token: None })
+            Ok::<_, SendError>(Answer { status, headers, body, took_ms: 0, token: None })
         };
         let answer = tokio::time::timeout(Duration::from_millis(self.timeout_ms), whole)
             .await
             .map_err(|_| SendError::Timeout(self.timeout_ms))??;
         Ok(Answer { took_ms: started.elapsed().as_millis() as u32, ..answer })
-    }
-
-    /// Reads an answer's body, as far as it is read. To its very end, even when all of its bytes are there:
-    /// only then is the connection back in the pool, for the next request.
-    async fn read(&self, body: &mut Incoming) -> Result<Bytes, SendError> {
-        let mut first = Bytes::new();
-        let mut read = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| SendError::Network(format!("the answer broke off: {error}")))?;
-            let Ok(mut data) = frame.into_data() else { continue };
-            data.truncate(self.answer_bytes_max - first.len() - read.len());
-            if first.is_empty() {
-                // Mostly the only one, and nothing is copied.
-                first = data;
-            } else {
-                read.extend_from_slice(&data);
-            }
-            if first.len() + read.len() == self.answer_bytes_max {
-                break;
-            }
-        }
-        if read.is_empty() {
-            return Ok(first);
-        }
-        Ok([&first[..], &read[..]].concat().into())
     }
 
     /// The answer with handles where the vendor repeats secrets: it is shown, stored and read by the plugin.
@@ -344,17 +307,25 @@ fn result_of(answered: &Result<Answer, SendError>) -> AttemptResult {
     }
 }
 
+fn failure(failure: Failure) -> SendError {
+    match failure {
+        Failure::Connect(error) => network_error(&*error),
+        Failure::Exchange(error) => network_error(&error),
+        Failure::BrokeOff(error) => SendError::Network(format!("the answer broke off: {error}")),
+        Failure::Closed => SendError::Network("the vendor closed the connection".to_string()),
+    }
+}
+
 /// Names the innermost cause: "connection refused" rather than "client error".
-fn network_error(error: &hyper_util::client::legacy::Error) -> SendError {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        if let Some(refused) = inner.downcast_ref::<Refused>() {
+fn network_error(error: &(dyn std::error::Error + 'static)) -> SendError {
+    let mut cause = error;
+    loop {
+        if let Some(refused) = cause.downcast_ref::<Refused>() {
             return SendError::Refused(refused.clone());
         }
-        cause = inner;
+        match cause.source() {
+            Some(inner) => cause = inner,
+            None => return SendError::Network(cause.to_string()),
+        }
     }
-    if let Some(refused) = cause.downcast_ref::<Refused>() {
-        return SendError::Refused(refused.clone());
-    }
-    SendError::Network(cause.to_string())
 }

@@ -15,6 +15,7 @@ mod connector;
 pub mod download;
 pub mod egress;
 pub mod oauth;
+mod pool;
 mod scheme;
 mod sigv4;
 pub mod tokens;

@@ -40,6 +40,28 @@ fn a_certificate_that_nobody_signed_is_refused_unless_it_is_trusted() {
 }
 
 #[test]
+fn requests_share_a_connection_where_the_vendor_speaks_http_2() {
+    let vendors = StandIn::start();
+    let front = TlsFront::offering(&["h2", "http/1.1"], "127.0.0.1", vendors.address());
+    let webhook = Destination::webhook("webhook", &format!("https://{}", front.address()));
+    let setup = Setup::shop([webhook.delivery("batch_events_max", 1)]).section("[egress]\nca_file = \"own.pem\"");
+    let mut daemon = Daemon::prepare(setup);
+    replace(&daemon.directory().join("own.pem"), front.pem().as_bytes());
+    daemon.restart();
+    daemon.accept(&[event("first")]);
+    eventually("the first is delivered", SOON, || daemon.counter("shop/webhook", "delivered") == 1);
+    let made = front.connections();
+    let others: Vec<_> = (0..40).map(|number| event(&format!("other-{number}"))).collect();
+    daemon.accept(&others);
+    eventually("all are delivered", SOON, || daemon.counter("shop/webhook", "delivered") == 41);
+    assert_eq!(front.connections(), made, "no other connection was made");
+    for request in vendors.requests() {
+        let host = request.header("host");
+        assert!(host.is_none(), "HTTP/2 has no such header: {host:?}");
+    }
+}
+
+#[test]
 fn https_goes_through_the_proxys_tunnel_and_names_are_the_proxys_to_resolve() {
     let vendors = StandIn::start();
     let front = TlsFront::start("vendor.test", vendors.address());
