@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::frame::FrameRow;
 use super::settle::Settling;
+use super::state::DestinationRow;
 use super::stored_frame;
 use super::{Backlog, DeliveryId, Note, StoreError};
 
@@ -40,13 +41,24 @@ impl BacklogState {
 
 /// Lets expire what is beyond the bounds. The bound of size is looked at only for pipelines to which this
 /// commit adds (`grown`): what is tried and has to wait takes more room than before, as an event and as a
-/// request, and while a destination catches up nothing must go for that.
-pub fn expire(settling: &mut Settling<'_, '_>, grown: &[u32]) -> Result<(), StoreError> {
-    let bounded = settling.state.destinations().filter_map(|(number, each)| Some((number, each.backlog.bound()?)));
-    for (number, bound) in bounded.collect::<Vec<_>>() {
+/// request, and while a destination catches up nothing must go for that. That of age, which `looks_at_ages`
+/// asks for, costs a look at each destination.
+pub fn expire(settling: &mut Settling<'_, '_>, grown: &[u32], looks_at_ages: bool) -> Result<(), StoreError> {
+    let mut is_grown = vec![false; settling.state.pipelines().count()];
+    for pipeline in grown {
+        is_grown[*pipeline as usize] = true;
+    }
+    let state = &settling.state;
+    let may_be_beyond = |row: &DestinationRow| {
+        (looks_at_ages || is_grown[row.pipeline as usize])
+            && row.progress.cursor < state.pipeline(row.pipeline).row.head
+    };
+    let looked_at = state.destinations().filter(|(_, each)| may_be_beyond(&each.row));
+    let bounded: Vec<_> = looked_at.filter_map(|(number, each)| Some((number, each.backlog.bound()?))).collect();
+    for (number, bound) in bounded {
         let mut expired = 0;
         for _ in 0..FRAMES_MAX {
-            match oldest_beyond(settling, number, bound, grown)? {
+            match oldest_beyond(settling, number, bound, &is_grown)? {
                 Some(end) => expired += expire_to(settling, number, end)?,
                 None => break,
             }
@@ -65,7 +77,7 @@ fn oldest_beyond(
     settling: &Settling<'_, '_>,
     number: u32,
     bound: Backlog,
-    grown: &[u32],
+    is_grown: &[bool],
 ) -> Result<Option<u64>, StoreError> {
     let row = &settling.state.destination(number).row;
     let pipeline = settling.state.pipeline(row.pipeline);
@@ -73,7 +85,7 @@ fn oldest_beyond(
     if cursor >= pipeline.row.head {
         return Ok(None);
     }
-    let is_large = grown.contains(&row.pipeline) && settling.state.backlog_bytes(number) > bound.bytes_max;
+    let is_large = is_grown[row.pipeline as usize] && settling.state.backlog_bytes(number) > bound.bytes_max;
     let too_old = |frame: &FrameRow| frame.newest_ms.saturating_add(bound.age_ms_max) < settling.now_ms;
     // No frame is older than the pipeline's oldest, which is in memory: mostly nothing is read.
     if !is_large && pipeline.oldest_frame.as_ref().is_some_and(|oldest| !too_old(oldest)) {

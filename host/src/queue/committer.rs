@@ -25,7 +25,7 @@ use super::identities::{Identities, Identity};
 use super::requests::{Put, RequestChange, Requests};
 use super::settle::{Settling, decode_request};
 use super::shared::{End, Shared};
-use super::state::State;
+use super::state::{State, Totals};
 use super::tables::Tables;
 use super::{
     AppendError, Appended, DestinationId, DestinationStatus, PipelineId, RequestId, SETTLE_LAG_MS, Start, StoreError,
@@ -39,6 +39,10 @@ pub struct Committer {
     inbox: Inbox,
     state: State,
     identities: Identities,
+    /// What all came to at the last commit.
+    totals: Totals,
+    /// When it was last looked whether events are too old.
+    ages_looked_ms: u64,
     /// How many appends the last groups had: each that has fewer takes a part of it away.
     company: usize,
 }
@@ -48,6 +52,9 @@ pub struct Committer {
 const LINGER: Duration = Duration::from_micros(200);
 /// It waits again as long as appends come, but no more often than this.
 const LINGERS_MAX: usize = 8;
+
+/// It is looked no more often than this whether events are too old, in milliseconds.
+const AGES_LOOK_MS: u64 = 1_000;
 
 /// A group that is smaller than those before takes one of so many parts of what is waited for away.
 const COMPANY_PART: usize = 8;
@@ -82,7 +89,8 @@ struct Durable {
 impl Committer {
     /// A committer over the state that was read.
     pub fn new(shared: Arc<Shared>, inbox: Inbox, state: State, identities: Identities) -> Committer {
-        Committer { shared, inbox, state, identities, company: 0 }
+        let totals = state.totals();
+        Committer { shared, inbox, state, identities, totals, ages_looked_ms: 0, company: 0 }
     }
 
     /// Works until the store is closed, or nobody can send any more, or a commit fails.
@@ -170,11 +178,10 @@ impl Committer {
             transaction.abort()?;
         }
         let mut evicted = Vec::new();
-        let settled = if durable.frames.is_empty() { Vec::new() } else { self.state.slowest_cursors() };
         for (pipeline, frame) in durable.frames {
             let end_seq = frame.end_seq();
             evicted.push(self.shared.cache.insert(pipeline, frame));
-            evicted.push(self.shared.cache.take_read(pipeline, settled[pipeline as usize]));
+            evicted.push(self.shared.cache.take_read(pipeline, self.totals.settled[pipeline as usize]));
             self.state.pipeline(pipeline).head.send_replace(end_seq);
         }
         for (requests, change) in durable.told {
@@ -206,7 +213,7 @@ impl Committer {
         }
         self.identities.turn(self.shared.now_ms());
         let free_bytes = self.free_bytes();
-        let mut used_bytes = self.state.kept_bytes() + self.state.owed_bytes();
+        let mut used_bytes = self.totals.kept_bytes + self.totals.owed_bytes;
         for append in appends {
             // What is only sent again needs no room.
             let is_known = |part: &(PipelineId, Block)| {
@@ -308,10 +315,19 @@ impl Committer {
             control_one(&mut settling, control, &mut durable)?;
         }
         let grown: Vec<u32> = durable.frames.iter().map(|(pipeline, _)| *pipeline).collect();
-        backlog::expire(&mut settling, &grown)?;
+        let looks_at_ages = now_ms.abs_diff(self.ages_looked_ms) >= AGES_LOOK_MS;
+        if looks_at_ages {
+            self.ages_looked_ms = now_ms;
+        }
+        backlog::expire(&mut settling, &grown, looks_at_ages)?;
         durable.told = settling.told;
-        retention::trim(&mut self.state, &mut tables, &self.shared.options, now_ms)?;
-        dead::trim(&mut self.state, &mut tables, &self.shared.options, now_ms)?;
+        self.totals = self.state.totals();
+        let options = &self.shared.options;
+        let frames_went = retention::trim(&mut self.state, &mut tables, options, now_ms, &self.totals)?;
+        let letters_went = dead::trim(&mut self.state, &mut tables, options, now_ms, self.totals.letters)?;
+        if frames_went || letters_went {
+            self.totals = self.state.totals();
+        }
         durable.changed |= self.state.save(&mut tables)?;
         Ok(durable)
     }
@@ -333,13 +349,12 @@ impl Committer {
 
     /// Shows the figures to [`EventStore::status`](super::EventStore::status).
     fn publish(&self, commit: Option<Duration>) {
-        let pipelines = || self.state.pipelines().map(|(_, pipeline)| pipeline);
         let mut status = self.shared.status();
-        status.accepted = pipelines().map(|pipeline| pipeline.row.head - super::state::FIRST_SEQ).sum();
-        status.kept_events = pipelines().map(|pipeline| pipeline.kept_events()).sum();
-        status.kept_bytes = self.state.kept_bytes();
-        status.pending_bytes = self.state.pending_bytes();
-        status.dead_letters = self.state.letters();
+        status.accepted = self.totals.accepted;
+        status.kept_events = self.totals.kept_events;
+        status.kept_bytes = self.totals.kept_bytes;
+        status.pending_bytes = self.totals.pending_bytes;
+        status.dead_letters = self.totals.letters;
         status.known_ids = self.identities.len();
         status.known_window_ms = self.identities.window_ms(self.shared.now_ms());
         if let Some(took) = commit {

@@ -137,13 +137,14 @@ pub fn contents(path: &Path) -> Result<Contents, StoreError> {
         let row = &state.destination(number).row;
         row.progress.waiting(state.pipeline(row.pipeline).row.head) + row.owed
     };
+    let totals = state.totals();
     Ok(Contents {
         format,
         file_bytes: std::fs::metadata(path).map_or(0, |file| file.len()),
-        accepted: state.pipelines().map(|(_, pipeline)| pipeline.row.head - super::state::FIRST_SEQ).sum(),
-        kept_events: state.pipelines().map(|(_, pipeline)| pipeline.kept_events()).sum(),
+        accepted: totals.accepted,
+        kept_events: totals.kept_events,
         destinations: state.destinations().map(|(number, each)| (each.row.name.0.clone(), open(number))).collect(),
-        dead_letters: state.letters(),
+        dead_letters: totals.letters,
     })
 }
 

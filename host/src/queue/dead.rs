@@ -91,30 +91,37 @@ pub fn letters_mut(state: &mut State, number: u32) -> &mut LettersKept {
     state.destination_mut(number).row.letters.get_or_insert_default()
 }
 
-/// Lets the oldest dead letters go that are too old, or too much, a bounded number a commit.
-pub fn trim(state: &mut State, tables: &mut Tables<'_>, options: &StoreOptions, now_ms: u64) -> Result<(), StoreError> {
+/// Lets the oldest dead letters go that are too old, or too much, a bounded number a commit. Answers whether
+/// any went.
+pub fn trim(
+    state: &mut State,
+    tables: &mut Tables<'_>,
+    options: &StoreOptions,
+    now_ms: u64,
+    mut letters: LettersKept,
+) -> Result<bool, StoreError> {
     let mut gone = std::collections::BTreeMap::<u32, u64>::new();
     while gone.values().sum::<u64>() < TRIMMED_MAX as u64
-        && let Some(key) = oldest_to_go(state, tables, options, now_ms)?
+        && let Some(key) = oldest_to_go(letters, tables, options, now_ms)?
     {
         remove(state, tables, key)?;
         letters_mut(state, key.1).expired += 1;
         *gone.entry(key.1).or_default() += 1;
+        letters = state.totals().letters;
     }
-    for (number, letters) in gone {
-        let destination = &state.destination(number).row.name;
+    for (number, letters) in &gone {
+        let destination = &state.destination(*number).row.name;
         warn!(%destination, letters, "dead letters expired: they are older than dead_letters.retention_days, or all are more than dead_letters.bytes_max");
     }
-    Ok(())
+    Ok(!gone.is_empty())
 }
 
 fn oldest_to_go(
-    state: &State,
+    letters: LettersKept,
     tables: &Tables<'_>,
     options: &StoreOptions,
     now_ms: u64,
 ) -> Result<Option<DeadKey>, StoreError> {
-    let letters = state.letters();
     if letters.kept == 0 {
         return Ok(None);
     }

@@ -6,7 +6,7 @@ use super::StoreError;
 use super::frame::FrameRow;
 use super::history;
 use super::options::StoreOptions;
-use super::state::State;
+use super::state::{State, Totals};
 use super::stored_frame;
 use super::tables::Tables;
 
@@ -20,14 +20,15 @@ pub fn trim(
     tables: &mut Tables<'_>,
     options: &StoreOptions,
     now_ms: u64,
+    totals: &Totals,
 ) -> Result<bool, StoreError> {
-    let settled = state.slowest_cursors();
-    let mut trimmed = 0;
+    let (mut trimmed, mut kept_bytes) = (0, totals.kept_bytes);
     while trimmed < FRAMES_MAX
-        && let Some((pipeline, frame)) = oldest_settled(state, tables, &settled)?
-        && (is_old(&frame, options, now_ms) || state.kept_bytes() > kept_bytes_max(options))
+        && let Some((pipeline, frame)) = oldest_settled(state, tables, &totals.settled)?
+        && (is_old(&frame, options, now_ms) || kept_bytes > kept_bytes_max(options))
     {
         remove_oldest(state, tables, pipeline, &frame)?;
+        kept_bytes -= u64::from(frame.bytes);
         trimmed += 1;
     }
     Ok(trimmed > 0)

@@ -103,11 +103,35 @@ pub struct Destination {
     dirty: bool,
 }
 
+/// What all pipelines and destinations come to. Looking at a thousand of them costs as much as a small
+/// commit, so it is done once a commit.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Events ever accepted.
+    pub accepted: u64,
+    /// Events still kept.
+    pub kept_events: u64,
+    /// Bytes of all frames kept.
+    pub kept_bytes: u64,
+    /// Bytes that owed deliveries and stored requests take.
+    pub owed_bytes: u64,
+    /// About the bytes that not all destinations have settled: frames from the slowest cursors on, by their
+    /// share of events, and owed.
+    pub pending_bytes: u64,
+    /// Dead letters, also of destinations that are no longer configured.
+    pub letters: LettersKept,
+    /// The numbers up to which every destination of a pipeline has settled, by pipeline.
+    pub settled: Vec<u64>,
+}
+
 /// All pipelines and destinations, by number.
 #[derive(Debug, Default)]
 pub struct State {
     pipelines: Vec<Pipeline>,
     destinations: Vec<Destination>,
+    /// Those whose row is written with this commit.
+    dirty_pipelines: Vec<u32>,
+    dirty_destinations: Vec<u32>,
     pipeline_numbers: HashMap<PipelineId, u32>,
     destination_numbers: HashMap<DestinationId, u32>,
     /// Events of which this run of the daemon erased the content, by pipeline and number: what is in
@@ -156,8 +180,8 @@ pub fn count_reason(counts: &mut BTreeMap<String, u64>, reason: &str) {
 }
 
 impl Pipeline {
-    fn new(row: PipelineRow, dirty: bool) -> Pipeline {
-        Pipeline { head: watch::Sender::new(row.head), row, oldest_frame: None, dirty }
+    fn new(row: PipelineRow) -> Pipeline {
+        Pipeline { head: watch::Sender::new(row.head), row, oldest_frame: None, dirty: false }
     }
 
     /// Events still kept.
@@ -167,13 +191,13 @@ impl Pipeline {
 }
 
 impl Destination {
-    fn new(row: DestinationRow, dirty: bool) -> Destination {
+    fn new(row: DestinationRow) -> Destination {
         Destination {
             row,
             requests: Weak::new(),
             next_request: Arc::new(AtomicU64::new(0)),
             backlog: Arc::default(),
-            dirty,
+            dirty: false,
         }
     }
 
@@ -213,10 +237,10 @@ impl State {
             let (key, value) = row?;
             match key.value() {
                 (STATE_PIPELINE, number) if number as usize == state.pipelines.len() => {
-                    state.push_pipeline(Pipeline::new(from_json(value.value())?, false));
+                    state.push_pipeline(Pipeline::new(from_json(value.value())?));
                 }
                 (STATE_DESTINATION, number) if number as usize == state.destinations.len() => {
-                    state.push_destination(Destination::new(from_json(value.value())?, false));
+                    state.push_destination(Destination::new(from_json(value.value())?));
                 }
                 _ => return Err(StoreError::Failed("the rows of state have a gap".to_owned())),
             }
@@ -226,18 +250,16 @@ impl State {
 
     /// Writes the rows that changed. Answers whether there were any.
     pub fn save(&mut self, tables: &mut Tables<'_>) -> Result<bool, StoreError> {
-        let mut any = false;
-        for (number, pipeline) in (0..).zip(&mut self.pipelines) {
-            if std::mem::take(&mut pipeline.dirty) {
-                tables.state.insert((STATE_PIPELINE, number), &to_json(&pipeline.row)[..])?;
-                any = true;
-            }
+        let any = !self.dirty_pipelines.is_empty() || !self.dirty_destinations.is_empty();
+        for number in self.dirty_pipelines.drain(..) {
+            let pipeline = &mut self.pipelines[number as usize];
+            pipeline.dirty = false;
+            tables.state.insert((STATE_PIPELINE, number), &to_json(&pipeline.row)[..])?;
         }
-        for (number, destination) in (0..).zip(&mut self.destinations) {
-            if std::mem::take(&mut destination.dirty) {
-                tables.state.insert((STATE_DESTINATION, number), &to_json(&destination.row)[..])?;
-                any = true;
-            }
+        for number in self.dirty_destinations.drain(..) {
+            let destination = &mut self.destinations[number as usize];
+            destination.dirty = false;
+            tables.state.insert((STATE_DESTINATION, number), &to_json(&destination.row)[..])?;
         }
         Ok(any)
     }
@@ -248,7 +270,9 @@ impl State {
             return *number;
         }
         let row = PipelineRow { name: name.clone(), head: FIRST_SEQ, oldest: FIRST_SEQ, kept_bytes: 0 };
-        self.push_pipeline(Pipeline::new(row, true))
+        let number = self.push_pipeline(Pipeline::new(row));
+        self.pipeline_mut(number);
+        number
     }
 
     /// The number of a destination that is configured.
@@ -284,7 +308,9 @@ impl State {
             backfills: 0,
         };
         let Some(number) = self.destination_numbers.get(name).copied() else {
-            return self.push_destination(Destination::new(row, true));
+            let number = self.push_destination(Destination::new(row));
+            self.destination_mut(number);
+            return number;
         };
         let known = self.destination_mut(number);
         row.replays = known.row.replays;
@@ -308,7 +334,9 @@ impl State {
     /// A pipeline, to be changed: its row is written with this commit.
     pub fn pipeline_mut(&mut self, number: u32) -> &mut Pipeline {
         let pipeline = &mut self.pipelines[number as usize];
-        pipeline.dirty = true;
+        if !std::mem::replace(&mut pipeline.dirty, true) {
+            self.dirty_pipelines.push(number);
+        }
         pipeline
     }
 
@@ -330,7 +358,9 @@ impl State {
     /// A destination, to be changed: its row is written with this commit.
     pub fn destination_mut(&mut self, number: u32) -> &mut Destination {
         let destination = &mut self.destinations[number as usize];
-        destination.dirty = true;
+        if !std::mem::replace(&mut destination.dirty, true) {
+            self.dirty_destinations.push(number);
+        }
         destination
     }
 
@@ -355,40 +385,30 @@ impl State {
         u64::try_from(share).unwrap_or(u64::MAX)
     }
 
-    /// About the bytes that not all destinations have settled: frames from the slowest cursors on, by their
-    /// share of events, and owed.
-    pub fn pending_bytes(&self) -> u64 {
-        let unsettled = self.pipelines().zip(self.slowest_cursors());
-        let of_pipeline = |((number, pipeline), cursor): ((u32, &Pipeline), u64)| {
-            self.share_of_frames(number, pipeline.row.head - cursor)
-        };
-        unsettled.map(of_pipeline).sum::<u64>() + self.owed_bytes()
-    }
-
-    /// The numbers up to which every destination of a pipeline has settled, by pipeline.
-    pub fn slowest_cursors(&self) -> Vec<u64> {
-        let mut slowest: Vec<u64> = self.pipelines.iter().map(|pipeline| pipeline.row.head).collect();
-        for (_, destination) in self.destinations() {
-            let of_pipeline = &mut slowest[destination.row.pipeline as usize];
-            *of_pipeline = (*of_pipeline).min(destination.row.progress.cursor);
+    /// What all come to.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for pipeline in &self.pipelines {
+            totals.accepted += pipeline.row.head - FIRST_SEQ;
+            totals.kept_events += pipeline.kept_events();
+            totals.kept_bytes += pipeline.row.kept_bytes;
+            totals.settled.push(pipeline.row.head);
         }
-        slowest
-    }
-
-    /// Bytes of all frames kept.
-    pub fn kept_bytes(&self) -> u64 {
-        self.pipelines.iter().map(|pipeline| pipeline.row.kept_bytes).sum()
-    }
-
-    /// Bytes that owed deliveries and stored requests take.
-    pub fn owed_bytes(&self) -> u64 {
-        let of_destination = |destination: &Destination| destination.row.owed_bytes + destination.row.stored_bytes;
-        self.destinations.iter().map(of_destination).sum()
-    }
-
-    /// Dead letters of all destinations, also of those that are no longer configured.
-    pub fn letters(&self) -> LettersKept {
-        self.destinations.iter().map(Destination::letters).fold(LettersKept::default(), LettersKept::and)
+        for destination in &self.destinations {
+            let row = &destination.row;
+            totals.owed_bytes += row.owed_bytes + row.stored_bytes;
+            totals.letters = totals.letters.and(destination.letters());
+            if !row.removed {
+                let settled = &mut totals.settled[row.pipeline as usize];
+                *settled = row.progress.cursor.min(*settled);
+            }
+        }
+        let unsettled = self.pipelines().zip(&totals.settled);
+        let of_pipeline = |((number, pipeline), settled): ((u32, &Pipeline), &u64)| {
+            self.share_of_frames(number, pipeline.row.head - settled)
+        };
+        totals.pending_bytes = unsettled.map(of_pipeline).sum::<u64>() + totals.owed_bytes;
+        totals
     }
 
     /// What is to be set of those destinations, also removed ones, whose dead letters are not counted.
