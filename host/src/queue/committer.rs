@@ -88,7 +88,7 @@ struct Durable {
 
 impl Committer {
     /// A committer over the state that was read.
-    pub fn new(shared: Arc<Shared>, inbox: Inbox, state: State, identities: Identities) -> Committer {
+    pub fn new(shared: Arc<Shared>, inbox: Inbox, mut state: State, identities: Identities) -> Committer {
         let totals = state.totals();
         Committer { shared, inbox, state, identities, totals, ages_looked_ms: 0, company: 0 }
     }

@@ -131,13 +131,13 @@ pub fn contents(path: &Path) -> Result<Contents, StoreError> {
         }
         Format::Empty | Format::Foreign => return Err(damaged("it is no store of Switchyard".to_owned())),
     };
-    let state = State::load(&view.open_table(STATE)?)?;
+    let mut state = State::load(&view.open_table(STATE)?)?;
     check_frames(&view).map_err(|error| damaged(error.to_string()))?;
+    let totals = state.totals();
     let open = |number: u32| {
         let row = &state.destination(number).row;
         row.progress.waiting(state.pipeline(row.pipeline).row.head) + row.owed
     };
-    let totals = state.totals();
     Ok(Contents {
         format,
         file_bytes: std::fs::metadata(path).map_or(0, |file| file.len()),

@@ -124,11 +124,24 @@ pub struct Totals {
     pub settled: Vec<u64>,
 }
 
+/// What the totals need of a destination: beside each other in memory, unlike the rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Share {
+    pipeline: u32,
+    removed: bool,
+    cursor: u64,
+    /// As [`Totals::owed_bytes`].
+    owed_bytes: u64,
+    letters: LettersKept,
+}
+
 /// All pipelines and destinations, by number.
 #[derive(Debug, Default)]
 pub struct State {
     pipelines: Vec<Pipeline>,
     destinations: Vec<Destination>,
+    /// Of the destinations, as they were at the last totals.
+    shares: Vec<Share>,
     /// Those whose row is written with this commit.
     dirty_pipelines: Vec<u32>,
     dirty_destinations: Vec<u32>,
@@ -226,6 +239,17 @@ impl Destination {
     /// Its dead letters.
     pub fn letters(&self) -> LettersKept {
         self.row.letters.unwrap_or_default()
+    }
+
+    fn share(&self) -> Share {
+        let row = &self.row;
+        Share {
+            pipeline: row.pipeline,
+            removed: row.removed,
+            cursor: row.progress.cursor,
+            owed_bytes: row.owed_bytes + row.stored_bytes,
+            letters: self.letters(),
+        }
     }
 }
 
@@ -385,8 +409,17 @@ impl State {
         u64::try_from(share).unwrap_or(u64::MAX)
     }
 
-    /// What all come to.
-    pub fn totals(&self) -> Totals {
+    /// What all come to. Before [`State::save`], which forgets what has changed.
+    pub fn totals(&mut self) -> Totals {
+        // There are new ones, or they were just loaded.
+        if self.shares.len() < self.destinations.len() {
+            self.shares = self.destinations.iter().map(Destination::share).collect();
+        }
+        for number in &self.dirty_destinations {
+            self.shares[*number as usize] = self.destinations[*number as usize].share();
+        }
+        #[cfg(test)]
+        assert!(self.destinations.iter().map(Destination::share).eq(self.shares.iter().copied()), "a share is stale");
         let mut totals = Totals::default();
         for pipeline in &self.pipelines {
             totals.accepted += pipeline.row.head - FIRST_SEQ;
@@ -394,13 +427,12 @@ impl State {
             totals.kept_bytes += pipeline.row.kept_bytes;
             totals.settled.push(pipeline.row.head);
         }
-        for destination in &self.destinations {
-            let row = &destination.row;
-            totals.owed_bytes += row.owed_bytes + row.stored_bytes;
-            totals.letters = totals.letters.and(destination.letters());
-            if !row.removed {
-                let settled = &mut totals.settled[row.pipeline as usize];
-                *settled = row.progress.cursor.min(*settled);
+        for share in &self.shares {
+            totals.owed_bytes += share.owed_bytes;
+            totals.letters = totals.letters.and(share.letters);
+            if !share.removed {
+                let settled = &mut totals.settled[share.pipeline as usize];
+                *settled = share.cursor.min(*settled);
             }
         }
         let unsettled = self.pipelines().zip(&totals.settled);
