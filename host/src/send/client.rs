@@ -312,7 +312,6 @@ fn failure(failure: Failure) -> SendError {
         Failure::Connect(error) => network_error(&*error),
         Failure::Exchange(error) => network_error(&error),
         Failure::BrokeOff(error) => SendError::Network(format!("the answer broke off: {error}")),
-        Failure::Closed => SendError::Network("the vendor closed the connection".to_string()),
     }
 }
 

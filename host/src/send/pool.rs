@@ -45,8 +45,6 @@ pub(super) enum Failure {
     Exchange(hyper::Error),
     /// The answer broke off.
     BrokeOff(hyper::Error),
-    /// The vendor closed the connection without an answer.
-    Closed,
 }
 
 /// Makes connections and keeps them.
@@ -98,8 +96,8 @@ impl Pool {
         Pool { connector, kept: Arc::default() }
     }
 
-    /// Sends a request, whose URL is absolute, and reads the answer: at most `answer_bytes_max` bytes of its body. Safe to
-    /// cancel: the connection of HTTP/1.1 is closed then.
+    /// Sends a request, whose URL is absolute, and reads the answer: at most `answer_bytes_max` bytes of its
+    /// body. Safe to cancel: the connection of HTTP/1.1 is closed then.
     pub(super) async fn exchange(
         &self,
         mut request: Outgoing,
@@ -144,8 +142,8 @@ impl Pool {
         let connected = stream.connected();
         if !connected.is_negotiated_h2() {
             let (sender, connection) = http1::handshake(stream).await.map_err(Failure::Exchange)?;
-            let is_proxied = connected.is_proxied();
-            return Ok(Ready::One(Box::new(Http1 { sender, connection, is_proxied, is_open: true })));
+            let (connection, is_proxied) = (Some(connection), connected.is_proxied());
+            return Ok(Ready::One(Box::new(Http1 { sender, connection, is_proxied })));
         }
         let mut builder = http2::Builder::new(TokioExecutor::new());
         let (sender, connection) =
@@ -236,26 +234,19 @@ impl Kept {
 impl Connections {
     /// The connection that is shared, unless it was closed.
     fn shared(&mut self) -> Option<http2::SendRequest<Full<Bytes>>> {
-        let shared = self.shared.as_mut().filter(|shared| !shared.sender.is_closed());
-        match shared {
-            Some(shared) => {
-                shared.used = Instant::now();
-                Some(shared.sender.clone())
-            }
-            None => {
-                self.shared = None;
-                None
-            }
-        }
+        self.shared.take_if(|shared| shared.sender.is_closed());
+        let shared = self.shared.as_mut()?;
+        shared.used = Instant::now();
+        Some(shared.sender.clone())
     }
 }
 
 /// A connection of HTTP/1.1, which does nothing unless it is driven.
 struct Http1 {
     sender: http1::SendRequest<Full<Bytes>>,
-    connection: http1::Connection<Stream, Full<Bytes>>,
+    /// None once it has ended.
+    connection: Option<http1::Connection<Stream, Full<Bytes>>>,
     is_proxied: bool,
-    is_open: bool,
 }
 
 impl Http1 {
@@ -271,10 +262,7 @@ impl Http1 {
         let mut answer = pin!(answer(self.sender.try_send_request(request), answer_bytes_max));
         let sent = poll_fn(|context| {
             self.drive(context);
-            match answer.as_mut().poll(context) {
-                Poll::Pending if !self.is_open => Poll::Ready(Err(Failure::Closed)),
-                polled => polled,
-            }
+            answer.as_mut().poll(context)
         });
         match sent.await? {
             Sent::NotWritten(mut request, error) => {
@@ -298,14 +286,12 @@ impl Http1 {
     /// Whether another request can go over it. Nobody is woken for it until then.
     fn can_be_kept(&mut self) -> bool {
         self.drive(&mut Context::from_waker(Waker::noop()));
-        self.is_open && self.sender.is_ready()
+        self.connection.is_some() && self.sender.is_ready()
     }
 
-    /// Writes and reads as far as it can. A failure reaches who waits for the answer.
+    /// Writes and reads as far as it can. Who waits for the answer learns when it fails, or ends without one.
     fn drive(&mut self, context: &mut Context<'_>) {
-        if self.is_open {
-            self.is_open = Pin::new(&mut self.connection).poll(context).is_pending();
-        }
+        self.connection.take_if(|connection| Pin::new(connection).poll(context).is_ready());
     }
 }
 

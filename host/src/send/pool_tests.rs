@@ -1,5 +1,7 @@
 //! What connections are kept, against a vendor on loopback that follows a script.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -177,4 +179,22 @@ async fn what_nobody_uses_is_closed() {
     assert_eq!(pool.idle(), 1);
     pool.lock().close_unused(Instant::now() + IDLE);
     assert!(pool.lock().origins.is_empty());
+}
+
+/// Tokio lets a task do only so much at a time: what is ready may then look as if it were not.
+#[tokio::test]
+async fn an_answer_arrives_whatever_its_task_has_done_before() {
+    let answer = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
+    let (vendor, pool) = (Vendor::start(answer, Then::Closes).await, pool());
+    for spent in 0..128 {
+        let mut exchange = pin!(pool.exchange(vendor.request(), 100));
+        let answered = poll_fn(|context| {
+            for _ in 0..spent {
+                let _ = pin!(tokio::task::coop::consume_budget()).poll(context);
+            }
+            exchange.as_mut().poll(context)
+        });
+        let (_, body) = answered.await.unwrap_or_else(|failed| panic!("after {spent} steps: {failed:?}"));
+        assert_eq!(&body[..], b"ok");
+    }
 }
