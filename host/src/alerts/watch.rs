@@ -114,14 +114,17 @@ pub struct Watcher {
     limits: AlertLimits,
     down_since_ms: BTreeMap<DestinationId, u64>,
     dead: BTreeMap<DestinationId, Dead>,
+    /// Of destinations that were not seen yet.
+    dead_before: BTreeMap<DestinationId, u64>,
     said: BTreeSet<Trouble>,
     looked_ms: u64,
 }
 
 impl Watcher {
-    /// One that has seen nothing yet.
-    pub fn new(limits: AlertLimits) -> Watcher {
-        Watcher { limits, down_since_ms: BTreeMap::new(), dead: BTreeMap::new(), said: BTreeSet::new(), looked_ms: 0 }
+    /// One that has seen nothing yet. `dead_before` are the dead letters of before the start: no news.
+    pub fn new(limits: AlertLimits, dead_before: BTreeMap<DestinationId, u64>) -> Watcher {
+        let (down_since_ms, dead, said) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Watcher { limits, down_since_ms, dead, dead_before, said, looked_ms: 0 }
     }
 
     /// What is to be said, now that this is seen.
@@ -176,7 +179,10 @@ impl Watcher {
                     troubles.insert(Trouble::DestinationDown(each.id.clone()), text.trim_end().to_string());
                 }
             }
-            let dead = self.dead.entry(each.id.clone()).or_insert(Dead { count: each.dead, grew_ms: None });
+            let dead = self.dead.entry(each.id.clone()).or_insert_with(|| {
+                let count = self.dead_before.remove(&each.id).unwrap_or_default();
+                Dead { count, grew_ms: None }
+            });
             let more = each.dead.saturating_sub(dead.count);
             if more > 0 {
                 dead.grew_ms = Some(now_ms);
@@ -251,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_destination_is_told_once_when_it_is_down_for_long_enough_and_once_when_it_works() {
-        let mut watcher = Watcher::new(LIMITS);
+        let mut watcher = Watcher::new(LIMITS, BTreeMap::new());
         assert_eq!(said(&watcher.look(0, &seen("working", 0))), []);
         assert_eq!(watcher.next_look_ms(), None, "nothing polls while all is well");
         assert_eq!(said(&watcher.look(1_000, &seen("failing", 0))), []);
@@ -267,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_short_failure_is_not_told() {
-        let mut watcher = Watcher::new(LIMITS);
+        let mut watcher = Watcher::new(LIMITS, BTreeMap::new());
         watcher.look(0, &seen("failing", 0));
         watcher.look(299_000, &seen("working", 0));
         assert_eq!(said(&watcher.look(300_000, &seen("failing", 0))), []);
@@ -275,8 +281,18 @@ mod tests {
     }
 
     #[test]
+    fn dead_letters_of_before_the_first_look_are_told_unless_they_are_of_before_the_start() {
+        let mut watcher = Watcher::new(LIMITS, BTreeMap::new());
+        let notices = watcher.look(0, &seen("working", 3));
+        assert_eq!(said(&notices), [("dead_letters", Edge::Begins)]);
+        assert!(notices[0].text.contains("3 dead letters"), "{}", notices[0].text);
+        let mut watcher = Watcher::new(LIMITS, BTreeMap::from([(destination("", 0).id, 3)]));
+        assert_eq!(said(&watcher.look(0, &seen("working", 3))), []);
+    }
+
+    #[test]
     fn dead_letters_are_told_when_they_arrive_and_when_no_more_do() {
-        let mut watcher = Watcher::new(LIMITS);
+        let mut watcher = Watcher::new(LIMITS, BTreeMap::from([(destination("", 0).id, 7)]));
         assert_eq!(said(&watcher.look(0, &seen("working", 7))), [], "those of before the start are no news");
         let notices = watcher.look(1_000, &seen("working", 9));
         assert_eq!(said(&notices), [("dead_letters", Edge::Begins)]);
@@ -289,7 +305,7 @@ mod tests {
 
     #[test]
     fn the_disk_the_store_and_plugins_are_told() {
-        let mut watcher = Watcher::new(LIMITS);
+        let mut watcher = Watcher::new(LIMITS, BTreeMap::new());
         let bad = Seen {
             destinations: Some(Vec::new()),
             disk_short_bytes: Some(5),
@@ -308,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_store_that_does_not_answer_ends_no_trouble_of_a_destination() {
-        let mut watcher = Watcher::new(AlertLimits { down_for_ms: 0, ..LIMITS });
+        let mut watcher = Watcher::new(AlertLimits { down_for_ms: 0, ..LIMITS }, BTreeMap::new());
         assert_eq!(said(&watcher.look(0, &seen("failing", 0))), [("destination_down", Edge::Begins)]);
         assert_eq!(said(&watcher.look(1, &Seen::default())), []);
         let removed = Seen { destinations: Some(Vec::new()), ..Seen::default() };

@@ -37,7 +37,7 @@ async fn run(daemon: &Daemon, config: &AlertConfig) {
         Grants { hosts: host_of(&config.url.0).into_iter().collect(), addresses: config.allowed_addresses.clone() };
     let egress = daemon.changing.read().await.config.egress.clone();
     let client = Client::plain(grants, &egress, TIMEOUT_MS);
-    let mut watcher = Watcher::new(config.limits);
+    let mut watcher = Watcher::new(config.limits, daemon.dead_before.clone());
     let mut outbox = Outbox::default();
     loop {
         outbox.add(watcher.look((daemon.now)(), &daemon.seen().await));

@@ -30,6 +30,7 @@ mod shadow;
 pub mod trends;
 mod watching;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, RwLock};
@@ -74,6 +75,8 @@ pub struct Daemon {
     pulse: Arc<Notify>,
     /// The same, for who looks at alerts.
     alert_pulse: Notify,
+    /// The dead letters that each destination had before the start.
+    dead_before: BTreeMap<DestinationId, u64>,
     /// The same, for who takes samples.
     trend_pulse: Notify,
     /// How the figures went.

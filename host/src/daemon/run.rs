@@ -240,6 +240,8 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
     for record in plugins.records() {
         destinations.replace_settings(record.replaced.keys().cloned(), &record.replaced);
     }
+    let known = store.destinations().await?;
+    let dead_before = known.into_iter().map(|known| (known.destination, known.counters.dead)).collect();
     start_destinations(&mut destinations, &plugins, &config, &store).await?;
     forget_removed(&config, &store).await?;
     tracing::info!(
@@ -256,6 +258,7 @@ async fn start(config: Config) -> anyhow::Result<Arc<Daemon>> {
         live,
         pulse,
         alert_pulse: tokio::sync::Notify::new(),
+        dead_before,
         trend_pulse: tokio::sync::Notify::new(),
         trends: Mutex::default(),
         config_history: Mutex::new(config_history),
