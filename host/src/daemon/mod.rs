@@ -75,10 +75,10 @@ pub struct Daemon {
     pulse: Arc<Notify>,
     /// The same, for who looks at alerts.
     alert_pulse: Notify,
-    /// The dead letters that each destination had before the start.
-    dead_before: BTreeMap<DestinationId, u64>,
     /// The same, for who takes samples.
     trend_pulse: Notify,
+    /// The dead letters that each destination had before the start.
+    dead_before: BTreeMap<DestinationId, u64>,
     /// How the figures went.
     pub trends: Mutex<trends::Trends>,
     /// Milliseconds since 1970.

@@ -1,7 +1,7 @@
 //! What the committer knows of pipelines and destinations: kept in memory, written once a commit
 //! when it changed. Nobody else has it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 
@@ -86,7 +86,6 @@ pub struct Pipeline {
     pub head: watch::Sender<u64>,
     /// The directory row of the oldest frame, once it was read.
     pub oldest_frame: Option<FrameRow>,
-    dirty: bool,
 }
 
 /// A destination.
@@ -100,7 +99,6 @@ pub struct Destination {
     pub next_request: Arc<AtomicU64>,
     /// What it may leave unsettled, and what of that has expired.
     pub backlog: Arc<BacklogState>,
-    dirty: bool,
 }
 
 /// What all pipelines and destinations come to. Looking at a thousand of them costs as much as a small
@@ -143,8 +141,8 @@ pub struct State {
     /// Of the destinations, as they were at the last totals.
     shares: Vec<Share>,
     /// Those whose row is written with this commit.
-    dirty_pipelines: Vec<u32>,
-    dirty_destinations: Vec<u32>,
+    dirty_pipelines: BTreeSet<u32>,
+    dirty_destinations: BTreeSet<u32>,
     pipeline_numbers: HashMap<PipelineId, u32>,
     destination_numbers: HashMap<DestinationId, u32>,
     /// Events of which this run of the daemon erased the content, by pipeline and number: what is in
@@ -194,7 +192,7 @@ pub fn count_reason(counts: &mut BTreeMap<String, u64>, reason: &str) {
 
 impl Pipeline {
     fn new(row: PipelineRow) -> Pipeline {
-        Pipeline { head: watch::Sender::new(row.head), row, oldest_frame: None, dirty: false }
+        Pipeline { head: watch::Sender::new(row.head), row, oldest_frame: None }
     }
 
     /// Events still kept.
@@ -205,13 +203,7 @@ impl Pipeline {
 
 impl Destination {
     fn new(row: DestinationRow) -> Destination {
-        Destination {
-            row,
-            requests: Weak::new(),
-            next_request: Arc::new(AtomicU64::new(0)),
-            backlog: Arc::default(),
-            dirty: false,
-        }
+        Destination { row, requests: Weak::new(), next_request: Arc::new(AtomicU64::new(0)), backlog: Arc::default() }
     }
 
     /// The counters at this head of its pipeline.
@@ -275,15 +267,11 @@ impl State {
     /// Writes the rows that changed. Answers whether there were any.
     pub fn save(&mut self, tables: &mut Tables<'_>) -> Result<bool, StoreError> {
         let any = !self.dirty_pipelines.is_empty() || !self.dirty_destinations.is_empty();
-        for number in self.dirty_pipelines.drain(..) {
-            let pipeline = &mut self.pipelines[number as usize];
-            pipeline.dirty = false;
-            tables.state.insert((STATE_PIPELINE, number), &to_json(&pipeline.row)[..])?;
+        for number in std::mem::take(&mut self.dirty_pipelines) {
+            tables.state.insert((STATE_PIPELINE, number), &to_json(&self.pipeline(number).row)[..])?;
         }
-        for number in self.dirty_destinations.drain(..) {
-            let destination = &mut self.destinations[number as usize];
-            destination.dirty = false;
-            tables.state.insert((STATE_DESTINATION, number), &to_json(&destination.row)[..])?;
+        for number in std::mem::take(&mut self.dirty_destinations) {
+            tables.state.insert((STATE_DESTINATION, number), &to_json(&self.destination(number).row)[..])?;
         }
         Ok(any)
     }
@@ -357,11 +345,8 @@ impl State {
 
     /// A pipeline, to be changed: its row is written with this commit.
     pub fn pipeline_mut(&mut self, number: u32) -> &mut Pipeline {
-        let pipeline = &mut self.pipelines[number as usize];
-        if !std::mem::replace(&mut pipeline.dirty, true) {
-            self.dirty_pipelines.push(number);
-        }
-        pipeline
+        self.dirty_pipelines.insert(number);
+        &mut self.pipelines[number as usize]
     }
 
     /// Keeps the directory row of a pipeline's oldest frame; that changes nothing durable.
@@ -381,11 +366,8 @@ impl State {
 
     /// A destination, to be changed: its row is written with this commit.
     pub fn destination_mut(&mut self, number: u32) -> &mut Destination {
-        let destination = &mut self.destinations[number as usize];
-        if !std::mem::replace(&mut destination.dirty, true) {
-            self.dirty_destinations.push(number);
-        }
-        destination
+        self.dirty_destinations.insert(number);
+        &mut self.destinations[number as usize]
     }
 
     /// A destination whose feed is opened; that changes nothing durable.
