@@ -1,9 +1,10 @@
 //! The committer: the one thread that writes. It takes what waits in its channel, appends and
 //! settlements of all, into one transaction, pays one fsync, then answers everybody.
 //!
-//! - While a commit runs, the next group gathers in the channel. A group that has fewer appends
-//!   than the last ones lingers for a moment as long as more come; one who always appends alone never
-//!   waits for company. Settlements that nobody waits for are committed after
+//! - While a commit runs, the next group gathers in the channel. Those who append take turns: a group
+//!   that has fewer than half of them lingers for a moment as long as more come, so that one half
+//!   is received and answered while the other is committed. One who appends alone never waits for
+//!   company. Settlements that nobody waits for are committed after
 //!   [`SETTLE_LAG_MS`](super::SETTLE_LAG_MS) at the latest. With nothing to do the thread sleeps.
 //! - Nobody is answered, and no feed sees an event, before the fsync.
 //! - When a commit fails the store is poisoned and the thread ends: whoever waits, or comes later,
@@ -23,6 +24,7 @@ use super::frame::{Block, Frame};
 use super::group::{Append, Control, Group, Reply};
 use super::identities::{Identities, Identity};
 use super::requests::{Put, RequestChange, Requests};
+use super::retention::Retention;
 use super::settle::{Settling, decode_request};
 use super::shared::{End, Shared};
 use super::state::{State, Totals};
@@ -30,7 +32,7 @@ use super::tables::Tables;
 use super::{
     AppendError, Appended, DestinationId, DestinationStatus, PipelineId, RequestId, SETTLE_LAG_MS, Start, StoreError,
 };
-use super::{backfill, backlog, copy, dead, letters, retention, stored_frame};
+use super::{backfill, backlog, copy, dead, letters, stored_frame};
 use crate::telemetry::span;
 
 /// See the module.
@@ -43,20 +45,26 @@ pub struct Committer {
     totals: Totals,
     /// When it was last looked whether events are too old.
     ages_looked_ms: u64,
-    /// How many appends the last groups had: each that has fewer takes a part of it away.
+    retention: Retention,
+    /// What came while the last commit ran.
+    next: Group,
+    /// For how many appends a group waits.
     company: usize,
 }
 
-/// A group that has fewer appends than the last ones had waits so long for the others to come: a
-/// commit costs much more than that, and those who were answered together come back together.
-const LINGER: Duration = Duration::from_micros(200);
+/// Of those who append, one of so many parts is committed while the others are received.
+const TURNS: usize = 2;
+
+/// A group that has fewer appends than its part waits so long for others to come: a commit costs
+/// much more than that, and those who were answered together come back together.
+const LINGER: Duration = Duration::from_micros(100);
 /// It waits again as long as appends come, but no more often than this.
-const LINGERS_MAX: usize = 8;
+const LINGERS_MAX: usize = 16;
 
 /// It is looked no more often than this whether events are too old, in milliseconds.
 const AGES_LOOK_MS: u64 = 1_000;
 
-/// A group that is smaller than those before takes one of so many parts of what is waited for away.
+/// When fewer append than before, each group takes one of so many parts of what is waited for away.
 const COMPANY_PART: usize = 8;
 
 /// What one group brings for one pipeline.
@@ -90,7 +98,8 @@ impl Committer {
     /// A committer over the state that was read.
     pub fn new(shared: Arc<Shared>, inbox: Inbox, mut state: State, identities: Identities) -> Committer {
         let totals = state.totals();
-        Committer { shared, inbox, state, identities, totals, ages_looked_ms: 0, company: 0 }
+        let (retention, next) = (Retention::default(), Group::default());
+        Committer { shared, inbox, state, identities, totals, ages_looked_ms: 0, retention, next, company: 0 }
     }
 
     /// Works until the store is closed, or nobody can send any more, or a commit fails.
@@ -107,7 +116,7 @@ impl Committer {
             }
         }
         self.shared.end(End::Closed);
-        drop((self.state, self.inbox));
+        drop((self.state, self.next, self.inbox));
         let closed = self.shared.close_database();
         if let Some(reply) = close {
             // Who does not wait any more does not need it.
@@ -117,8 +126,10 @@ impl Committer {
 
     /// The next group; waits for the first command of it. None when nobody can send any more.
     fn next_group(&mut self) -> Option<Group> {
-        let mut group = Group::default();
-        group.add(self.inbox.next()?);
+        let mut group = std::mem::take(&mut self.next);
+        if group.is_empty() {
+            group.add(self.inbox.next()?);
+        }
         let deadline = Instant::now() + Duration::from_millis(SETTLE_LAG_MS);
         loop {
             self.drain_into(&mut group);
@@ -126,8 +137,6 @@ impl Committer {
                 self.linger(&mut group);
             }
             if group.is_full() || group.is_awaited() {
-                // One small group is chance: who came together once is waited for a few groups more.
-                self.company = group.appends.len().max(self.company - self.company.div_ceil(COMPANY_PART));
                 return Some(group);
             }
             if !self.inbox.sleep_until(deadline) {
@@ -146,7 +155,7 @@ impl Committer {
         }
     }
 
-    /// Lets those come who were in the last group, too.
+    /// Lets others of the same part come.
     #[expect(clippy::disallowed_methods, reason = "the committer's own thread, which nobody else works on")]
     fn linger(&mut self, group: &mut Group) {
         for _ in 0..LINGERS_MAX {
@@ -164,6 +173,7 @@ impl Committer {
 
     fn commit(&mut self, mut group: Group) -> Result<Option<Reply<()>>, StoreError> {
         let started = Instant::now();
+        let was_full = group.is_full();
         let span = span::commit(group.appends.len(), group.settles.len()).entered();
         let arrivals = self.admit(std::mem::take(&mut group.appends));
         let transaction = self.shared.begin_write()?;
@@ -187,6 +197,7 @@ impl Committer {
         for (requests, change) in durable.told {
             requests.apply(change);
         }
+        self.meet(arrivals.admitted.len(), was_full);
         for (reply, appended) in arrivals.admitted {
             let _ = reply.send(Ok(appended));
         }
@@ -203,6 +214,18 @@ impl Committer {
         // Freeing thousands of events takes its time, so not before the answers.
         drop(evicted);
         Ok(durable.close)
+    }
+
+    /// Between a commit and its answers: who waits for them, and who came meanwhile, are all who append
+    /// now. One small group is chance: who came together once is waited for a few groups more.
+    fn meet(&mut self, committed: usize, was_full: bool) {
+        let mut next = std::mem::take(&mut self.next);
+        self.drain_into(&mut next);
+        if committed > 0 {
+            let part = if was_full { committed } else { (committed + next.appends.len()).div_ceil(TURNS) };
+            self.company = part.max(self.company - self.company.div_ceil(COMPANY_PART));
+        }
+        self.next = next;
     }
 
     /// Refuses what there is no room for, leaves out what is known, and sorts the rest by pipeline.
@@ -323,7 +346,8 @@ impl Committer {
         durable.told = settling.told;
         self.totals = self.state.totals();
         let options = &self.shared.options;
-        let frames_went = retention::trim(&mut self.state, &mut tables, options, now_ms, &self.totals)?;
+        let frames_went =
+            self.retention.trim(&mut self.state, &mut tables, options, (now_ms, looks_at_ages), &self.totals)?;
         let letters_went = dead::trim(&mut self.state, &mut tables, options, now_ms, self.totals.letters)?;
         if frames_went || letters_went {
             self.totals = self.state.totals();

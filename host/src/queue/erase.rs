@@ -292,7 +292,7 @@ impl Settling<'_, '_> {
             self.state.add_erased(pipeline, seq);
         }
         let before = stored_frame::row_from(&self.tables.directory, pipeline, first_seq)?;
-        stored_frame::remove(self.tables, pipeline, first_seq, first_seq + 1)?;
+        stored_frame::remove(self.tables, pipeline, first_seq..first_seq + 1)?;
         let after = stored_frame::write(self.tables, pipeline, first_seq, &[Block::new(events)])?;
         let row = &mut self.state.pipeline_mut(pipeline).row;
         row.kept_bytes -= before.map_or(0, |(_, before)| u64::from(before.bytes));

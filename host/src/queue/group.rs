@@ -123,6 +123,11 @@ impl Group {
         }
     }
 
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.appends.is_empty() && self.settles.is_empty() && self.controls.is_empty()
+    }
+
     /// Whether it takes no more.
     pub fn is_full(&self) -> bool {
         self.events >= EVENTS_MAX || self.bytes >= BYTES_MAX || self.changes >= CHANGES_MAX

@@ -5,6 +5,7 @@
 //! delivery's event (8) and how many follow on, in both (4); then the note as JSON.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use redb::{ReadTransaction, ReadableTable};
@@ -57,9 +58,10 @@ pub fn record(
 }
 
 /// Removes the notes of events that are no longer kept.
-pub fn trim(tables: &mut Tables<'_>, pipeline: u32, from_seq: u64, oldest_seq: u64) -> Result<(), StoreError> {
-    if bucket(from_seq) < bucket(oldest_seq) {
-        let gone = (pipeline, bucket(from_seq), 0, 0)..(pipeline, bucket(oldest_seq), 0, 0);
+pub fn trim(tables: &mut Tables<'_>, pipeline: u32, seqs: Range<u64>) -> Result<(), StoreError> {
+    let (first, kept) = (bucket(seqs.start), bucket(seqs.end));
+    if first < kept {
+        let gone = (pipeline, first, 0, 0)..(pipeline, kept, 0, 0);
         tables.notes.retain_in(gone, |_, _| false)?;
     }
     Ok(())

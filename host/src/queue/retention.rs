@@ -2,6 +2,9 @@
 //! beyond the retention, by age or by bytes, whichever comes first. Their history goes with them.
 //! Never touches a frame that a destination still has to read.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use super::StoreError;
 use super::frame::FrameRow;
 use super::history;
@@ -14,24 +17,57 @@ use super::tables::Tables;
 /// a pipeline, so this catches up.
 const FRAMES_MAX: usize = 64;
 
-/// Removes what may go. Answers whether anything went.
-pub fn trim(
-    state: &mut State,
-    tables: &mut Tables<'_>,
-    options: &StoreOptions,
-    now_ms: u64,
-    totals: &Totals,
-) -> Result<bool, StoreError> {
-    let (mut trimmed, mut kept_bytes) = (0, totals.kept_bytes);
-    while trimmed < FRAMES_MAX
-        && let Some((pipeline, frame)) = oldest_settled(state, tables, &totals.settled)?
-        && (is_old(&frame, options, now_ms) || kept_bytes > kept_bytes_max(options))
-    {
-        remove_oldest(state, tables, pipeline, &frame)?;
-        kept_bytes -= u64::from(frame.bytes);
-        trimmed += 1;
+/// Where bytes are the bound, one of so many parts of them goes at once, and then nothing for a
+/// while: what is removed together costs little more than one frame.
+const STRIDE_PART: u64 = 16;
+
+/// No more bytes than these go at once.
+const STRIDE_BYTES_MAX: u64 = 16 << 20;
+
+/// Gives space back, in strides.
+#[derive(Default)]
+pub struct Retention {
+    /// Whether more may go than went with the last commit.
+    is_behind: bool,
+}
+
+impl Retention {
+    /// Removes what may go: as soon as it is too much, and when it is time to look at ages. Answers
+    /// whether anything went.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn trim(
+        &mut self,
+        state: &mut State,
+        tables: &mut Tables<'_>,
+        options: &StoreOptions,
+        (now_ms, looks_at_ages): (u64, bool),
+        totals: &Totals,
+    ) -> Result<bool, StoreError> {
+        let bytes_max = kept_bytes_max(options);
+        if !self.is_behind && !looks_at_ages && totals.kept_bytes <= bytes_max {
+            return Ok(false);
+        }
+        let enough_bytes = bytes_max - (bytes_max / STRIDE_PART).min(STRIDE_BYTES_MAX);
+        let (mut trimmed, mut kept_bytes) = (0, totals.kept_bytes);
+        let mut gone = BTreeMap::<u32, Range<u64>>::new();
+        while trimmed < FRAMES_MAX
+            && let Some((pipeline, frame)) = oldest_settled(state, tables, &totals.settled)?
+            && (is_old(&frame, options, now_ms) || kept_bytes > enough_bytes)
+        {
+            let seqs = leave_out(state, pipeline, &frame);
+            gone.entry(pipeline).or_insert(seqs.clone()).end = seqs.end;
+            kept_bytes -= u64::from(frame.bytes);
+            trimmed += 1;
+        }
+        for (pipeline, seqs) in gone {
+            stored_frame::remove(tables, pipeline, seqs.clone())?;
+            history::trim(tables, pipeline, seqs)?;
+        }
+        self.is_behind = trimmed == FRAMES_MAX;
+        Ok(trimmed > 0)
     }
-    Ok(trimmed > 0)
 }
 
 fn is_old(frame: &FrameRow, options: &StoreOptions, now_ms: u64) -> bool {
@@ -73,13 +109,12 @@ fn first_frame(state: &mut State, tables: &Tables<'_>, number: u32) -> Result<Op
     Ok(state.pipeline(number).oldest_frame.clone())
 }
 
-fn remove_oldest(state: &mut State, tables: &mut Tables<'_>, number: u32, frame: &FrameRow) -> Result<(), StoreError> {
+/// The first frame of a pipeline is no longer kept. Answers the numbers of its events.
+fn leave_out(state: &mut State, number: u32, frame: &FrameRow) -> Range<u64> {
     state.set_oldest_frame(number, None);
     let row = &mut state.pipeline_mut(number).row;
     let first_seq = row.oldest;
     row.oldest += u64::from(frame.events);
     row.kept_bytes -= u64::from(frame.bytes);
-    let oldest = row.oldest;
-    stored_frame::remove(tables, number, first_seq, oldest)?;
-    history::trim(tables, number, first_seq, oldest)
+    first_seq..row.oldest
 }

@@ -1,5 +1,7 @@
 //! Frames in the tables: writing, finding, reading and removing them.
 
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 use redb::ReadableTable;
 
@@ -34,12 +36,10 @@ pub fn write(tables: &mut Tables<'_>, pipeline: u32, first_seq: u64, blocks: &[B
     Ok(row)
 }
 
-/// Removes the frames of a pipeline with events from `first_seq` to before `end_seq`, which must be
-/// the beginnings of frames.
-pub fn remove(tables: &mut Tables<'_>, pipeline: u32, first_seq: u64, end_seq: u64) -> Result<(), StoreError> {
-    let rows = (pipeline, first_seq)..(pipeline, end_seq);
-    tables.directory.retain_in(rows, |_, _| false)?;
-    let chunks = (pipeline, first_seq, 0)..(pipeline, end_seq, 0);
+/// Removes the frames of a pipeline that begin with one of these numbers.
+pub fn remove(tables: &mut Tables<'_>, pipeline: u32, seqs: Range<u64>) -> Result<(), StoreError> {
+    tables.directory.retain_in((pipeline, seqs.start)..(pipeline, seqs.end), |_, _| false)?;
+    let chunks = (pipeline, seqs.start, 0)..(pipeline, seqs.end, 0);
     Ok(tables.frames.retain_in(chunks, |_, _| false)?)
 }
 
