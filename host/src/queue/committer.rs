@@ -160,7 +160,7 @@ impl Committer {
     fn linger(&mut self, group: &mut Group) {
         for _ in 0..LINGERS_MAX {
             let appends = group.appends.len();
-            if group.is_full() || appends >= self.company {
+            if group.is_enough() || appends >= self.company {
                 return;
             }
             std::thread::sleep(LINGER);
@@ -173,7 +173,7 @@ impl Committer {
 
     fn commit(&mut self, mut group: Group) -> Result<Option<Reply<()>>, StoreError> {
         let started = Instant::now();
-        let was_full = group.is_full();
+        let was_enough = group.is_enough();
         let span = span::commit(group.appends.len(), group.settles.len()).entered();
         let arrivals = self.admit(std::mem::take(&mut group.appends));
         let transaction = self.shared.begin_write()?;
@@ -197,7 +197,7 @@ impl Committer {
         for (requests, change) in durable.told {
             requests.apply(change);
         }
-        self.meet(arrivals.admitted.len(), was_full);
+        self.meet(arrivals.admitted.len(), was_enough);
         for (reply, appended) in arrivals.admitted {
             let _ = reply.send(Ok(appended));
         }
@@ -218,11 +218,11 @@ impl Committer {
 
     /// Between a commit and its answers: who waits for them, and who came meanwhile, are all who append
     /// now. One small group is chance: who came together once is waited for a few groups more.
-    fn meet(&mut self, committed: usize, was_full: bool) {
+    fn meet(&mut self, committed: usize, was_enough: bool) {
         let mut next = std::mem::take(&mut self.next);
         self.drain_into(&mut next);
         if committed > 0 {
-            let part = if was_full { committed } else { (committed + next.appends.len()).div_ceil(TURNS) };
+            let part = if was_enough { committed } else { (committed + next.appends.len()).div_ceil(TURNS) };
             self.company = part.max(self.company - self.company.div_ceil(COMPANY_PART));
         }
         self.next = next;

@@ -28,7 +28,7 @@ use super::tables::{OWED, OWED_EVENTS, REQUESTS, from_json};
 use super::{DeliveryId, RequestId, StoreError, StoredRequest, dead, history, stored_frame};
 use crate::event::{Event, MessageId, index::View, scan};
 
-/// Frames that one step writes anew: a frame has up to 1 MiB, mostly far less.
+/// Frames that one step writes anew: a frame has up to 2 MiB, mostly far less.
 const STEP_FRAMES: usize = 8;
 
 /// Owed deliveries, or dead letters, that one step removes.

@@ -12,10 +12,14 @@ use super::frame::Block;
 use super::{AppendError, Appended, Backfill, BackfillStep, DeadStep, DeadStepped, DestinationId, DestinationStatus};
 use super::{Erased, PipelineId, Settlement, Start, StoreError};
 
-/// A group with so many events takes no more of them: the commit's fsync is paid off by then.
-const EVENTS_MAX: usize = 512;
+/// A group with so many events waits for no more of them: the commit's fsync is paid off by then.
+const EVENTS_ENOUGH: usize = 512;
 /// The same in bytes of JSON.
-const BYTES_MAX: usize = 1 << 20;
+const BYTES_ENOUGH: usize = 1 << 20;
+/// A group with so many events takes no more of them, though they wait already.
+const EVENTS_MAX: usize = 2 * EVENTS_ENOUGH;
+/// The same in bytes of JSON.
+const BYTES_MAX: usize = 2 * BYTES_ENOUGH;
 /// A group with so many changes takes no more of them, and does not wait any longer.
 const CHANGES_MAX: usize = 512;
 
@@ -126,6 +130,11 @@ impl Group {
     /// Whether nothing is in it.
     pub fn is_empty(&self) -> bool {
         self.appends.is_empty() && self.settles.is_empty() && self.controls.is_empty()
+    }
+
+    /// Whether it waits for no more.
+    pub fn is_enough(&self) -> bool {
+        self.events >= EVENTS_ENOUGH || self.bytes >= BYTES_ENOUGH || self.is_full()
     }
 
     /// Whether it takes no more.
