@@ -29,6 +29,7 @@ use super::settle::{Settling, decode_request};
 use super::shared::{End, Shared};
 use super::state::{State, Totals};
 use super::tables::Tables;
+use super::turns::Turns;
 use super::{
     AppendError, Appended, DestinationId, DestinationStatus, PipelineId, RequestId, SETTLE_LAG_MS, Start, StoreError,
 };
@@ -48,12 +49,8 @@ pub struct Committer {
     retention: Retention,
     /// What came while the last commit ran.
     next: Group,
-    /// For how many appends a group waits.
-    company: usize,
+    turns: Turns,
 }
-
-/// Of those who append, one of so many parts is committed while the others are received.
-const TURNS: usize = 2;
 
 /// A group that has fewer appends than its part waits so long for others to come: a commit costs
 /// much more than that, and those who were answered together come back together.
@@ -63,9 +60,6 @@ const LINGERS_MAX: usize = 16;
 
 /// It is looked no more often than this whether events are too old, in milliseconds.
 const AGES_LOOK_MS: u64 = 1_000;
-
-/// When fewer append than before, each group takes one of so many parts of what is waited for away.
-const COMPANY_PART: usize = 8;
 
 /// What one group brings for one pipeline.
 type Batch = (u32, Vec<Block>);
@@ -98,8 +92,8 @@ impl Committer {
     /// A committer over the state that was read.
     pub fn new(shared: Arc<Shared>, inbox: Inbox, mut state: State, identities: Identities) -> Committer {
         let totals = state.totals();
-        let (retention, next) = (Retention::default(), Group::default());
-        Committer { shared, inbox, state, identities, totals, ages_looked_ms: 0, retention, next, company: 0 }
+        let (retention, next, turns) = (Retention::default(), Group::default(), Turns::default());
+        Committer { shared, inbox, state, identities, totals, ages_looked_ms: 0, retention, next, turns }
     }
 
     /// Works until the store is closed, or nobody can send any more, or a commit fails.
@@ -160,7 +154,7 @@ impl Committer {
     fn linger(&mut self, group: &mut Group) {
         for _ in 0..LINGERS_MAX {
             let appends = group.appends.len();
-            if group.is_enough() || appends >= self.company {
+            if group.is_enough() || appends >= self.turns.part() {
                 return;
             }
             std::thread::sleep(LINGER);
@@ -216,14 +210,12 @@ impl Committer {
         Ok(durable.close)
     }
 
-    /// Between a commit and its answers: who waits for them, and who came meanwhile, are all who append
-    /// now. One small group is chance: who came together once is waited for a few groups more.
+    /// Between a commit and its answers: who waits for them, and who came meanwhile, are all who append now.
     fn meet(&mut self, committed: usize, was_enough: bool) {
         let mut next = std::mem::take(&mut self.next);
         self.drain_into(&mut next);
         if committed > 0 {
-            let part = if was_enough { committed } else { (committed + next.appends.len()).div_ceil(TURNS) };
-            self.company = part.max(self.company - self.company.div_ceil(COMPANY_PART));
+            self.turns.meet(committed, next.appends.len(), was_enough);
         }
         self.next = next;
     }

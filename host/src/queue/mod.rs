@@ -41,6 +41,7 @@ mod shared;
 mod state;
 mod stored_frame;
 mod tables;
+mod turns;
 
 #[cfg(test)]
 mod tests;

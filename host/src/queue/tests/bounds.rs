@@ -95,6 +95,22 @@ async fn settled_events_go_by_size_and_the_file_stays_small() {
 }
 
 #[tokio::test]
+async fn what_is_too_much_goes_in_strides() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = StoreOptions { retention_bytes: 160_000, ..TestClock::new().options() };
+    let store = RedbStore::open(&folder.path().join("queue.redb"), options).unwrap();
+    let (mut kept_bytes, mut strides) = (0, 0);
+    for _ in 0..1_000 {
+        append_sized(&store, 1, 1_000).await.unwrap();
+        let now = store.status();
+        assert!(now.kept_bytes <= 160_000, "{now:?}");
+        strides += usize::from(now.kept_bytes < kept_bytes);
+        kept_bytes = now.kept_bytes;
+    }
+    assert!((50..100).contains(&strides), "a megabyte went in {strides} strides of 10,000 bytes");
+}
+
+#[tokio::test]
 async fn settled_events_go_by_age_and_unsettled_ones_stay() {
     let folder = tempfile::tempdir().unwrap();
     let clock = TestClock::new();
