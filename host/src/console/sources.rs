@@ -86,8 +86,8 @@ fn key_row(asked: &Asked, source: &SourceView, key: &WriteKeyView, home: &str) -
                 @if asked.is_editor() {
                     form class="row" method="post" action=(action) {
                         (csrf(asked)) input type="hidden" name="etag" value=(source.etag);
-                        input type="number" name="events_per_second" min="0" size="8" value=[key.events_per_second] placeholder="events" aria-label={ "Events a second of key " (label) };
-                        input type="number" name="bytes_per_second" min="0" size="8" value=[key.bytes_per_second] placeholder="bytes" aria-label={ "Bytes a second of key " (label) };
+                        label class="row" { input type="number" name="events_per_second" min="0" size="8" value=[key.events_per_second] placeholder="no limit" aria-label={ "Events a second of key " (label) }; "events" }
+                        label class="row" { input type="number" name="bytes_per_second" min="0" size="8" value=[key.bytes_per_second] placeholder="no limit" aria-label={ "Bytes a second of key " (label) }; "bytes" }
                         button name="act" value="limit" { "Set" }
                     }
                 } @else {
