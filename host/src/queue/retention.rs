@@ -46,10 +46,12 @@ impl Retention {
         totals: &Totals,
     ) -> Result<bool, StoreError> {
         let bytes_max = kept_bytes_max(options);
-        if !self.is_behind && !looks_at_ages && totals.kept_bytes <= bytes_max {
+        let strides = self.is_behind || totals.kept_bytes > bytes_max;
+        if !strides && !looks_at_ages {
             return Ok(false);
         }
-        let enough_bytes = bytes_max - (bytes_max / STRIDE_PART).min(STRIDE_BYTES_MAX);
+        let stride_bytes = if strides { (bytes_max / STRIDE_PART).min(STRIDE_BYTES_MAX) } else { 0 };
+        let enough_bytes = bytes_max - stride_bytes;
         let (mut trimmed, mut kept_bytes) = (0, totals.kept_bytes);
         let mut gone = BTreeMap::<u32, Range<u64>>::new();
         while trimmed < FRAMES_MAX
