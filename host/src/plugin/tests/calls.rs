@@ -310,21 +310,25 @@ fn the_first_answer_waits_for_those_that_come_soon() {
         let (asking, revision, meter) = (workers.clone(), revision.clone(), meter.clone());
         let response =
             Response { tag: Bytes::new(), covers: vec![0], status: 200, headers: vec![], body: Bytes::new() };
-        let before = workers.answers();
-        let judging = async move { asking.judge(&revision, &"{}".into(), NOW_MS, response, &meter, patience).await };
-        let call = runtime.spawn(judging);
-        while !patience.is_zero() && workers.answers() == before {
-            std::thread::yield_now();
-        }
-        call
+        runtime.spawn(async move { asking.judge(&revision, &"{}".into(), NOW_MS, response, &meter, patience).await })
+    };
+    // One after the other. Nobody comes for them: once they wait, they stay.
+    let two_wait = || {
+        [1, 2].map(|waiting| {
+            let call = ask(LONG);
+            while workers.answers() < waiting {
+                std::thread::yield_now();
+            }
+            call
+        })
     };
     let judged = |call| matches!(runtime.block_on(call), Ok(Ok(Judgement { .. })));
-    let (first, second) = (ask(LONG), ask(LONG));
+    let [first, second] = two_wait();
     let last = ask(Duration::ZERO);
     assert!([last, first, second].into_iter().all(judged), "no others are on their way: all are judged");
     assert_eq!(meter.counts().instances, 1);
     assert!(judged(ask(Duration::from_millis(1))), "none has come");
-    let (gone, left) = (ask(LONG), ask(LONG));
+    let [gone, left] = two_wait();
     gone.abort();
     assert!(judged(left), "its call comes although the first one goes");
     assert_eq!(meter.counts().instances, 3);
