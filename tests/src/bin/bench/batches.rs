@@ -1,7 +1,7 @@
 //! Ingest of batches of several sizes, plain and compressed, against a bare server that reads and
-//! parses the same bodies: with the data on the disk, while the queue grows and while it is kept at a
-//! size, as that of a daemon that has run for long; and in memory, where an fsync costs nothing.
-//! Validation, deduplication and the queue are on, as they are by default.
+//! parses the same bodies: with the data on the disk, and in memory, where an fsync costs nothing. In both
+//! a queue grows, and pays for each page that the system has never touched; another is kept at a size, as
+//! that of a daemon that has run for long. Validation, deduplication and the queue are on, as they are by default.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -54,20 +54,30 @@ impl Place {
         Place { name, aim, daemon, ratios: Vec::new(), last: Speed::default() }
     }
 
+    /// Once it has taken as much as it keeps.
+    fn filled(self) -> anyhow::Result<Place> {
+        self.speed(&Arc::new(bodies(ROUNDS * EVENTS, EVENTS, 100, false)), EVENTS, false)?;
+        Ok(self)
+    }
+
     fn speed(&self, bodies: &Arc<Vec<Bytes>>, events: u64, compressed: bool) -> anyhow::Result<Speed> {
         speed(&daemons::address(&self.daemon), self.daemon.process_id(), bodies, events, compressed)
     }
 }
 
 fn places() -> anyhow::Result<Vec<Place>> {
-    let small = Setup::shop([]).section(&format!("[queue]\nretention_bytes = {RETENTION_BYTES}"));
+    let grows = || Setup::shop([]);
+    let at_its_size = || grows().section(&format!("[queue]\nretention_bytes = {RETENTION_BYTES}"));
     let mut places = vec![
-        Place::new("with fsync", 0.4, Daemon::start(Setup::shop([]))),
-        Place::new("with fsync, the queue at its size", 0.4, Daemon::start(small)),
+        Place::new("with fsync", 0.4, Daemon::start(grows())),
+        Place::new("with fsync, the queue at its size", 0.4, Daemon::start(at_its_size())).filled()?,
     ];
-    places[1].speed(&Arc::new(bodies(ROUNDS * EVENTS, EVENTS, 100, false)), EVENTS, false)?;
-    if Path::new(MEMORY).is_dir() {
-        places.push(Place::new("without", 0.6, Daemon::start_in(Setup::shop([]), Path::new(MEMORY))));
+    let memory = Path::new(MEMORY);
+    if memory.is_dir() {
+        places.push(Place::new("without", 0.6, Daemon::start_in(grows(), memory)));
+        let filled =
+            Place::new("without, the queue at its size", 0.6, Daemon::start_in(at_its_size(), memory)).filled()?;
+        places.push(filled);
     }
     Ok(places)
 }
