@@ -2,6 +2,7 @@
 //! meanwhile waits a moment instead of being refused.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 use switchyard_tests::daemon::Daemon;
 use switchyard_tests::expect::{SOON, all_arrived, assert_balanced, eventually};
@@ -38,6 +39,22 @@ fn twenty_restarts_under_load_refuse_and_reset_nobody() {
     }
     eventually("all are settled", SOON * 4, || daemon.counter("shop/webhook", "waiting") == 0);
     assert_balanced(&daemon.counters("shop/webhook"));
+}
+
+#[test]
+fn a_restart_may_be_asked_for_at_any_moment() {
+    let vendors = StandIn::start();
+    let mut daemon = start(&vendors);
+    let begun = daemon.started_ms();
+    let asking = Instant::now() + Duration::from_secs(3);
+    // Without a pause: many of these come to a process that has just become its successor.
+    while Instant::now() < asking {
+        daemon.signal("USR2");
+    }
+    assert_eq!(daemon.exited(), None, "{}", daemon.log());
+    daemon.accept(&[shop::padded("after-all", 400)]);
+    vendors.wait_until("it arrives", SOON, |requests| all_arrived(requests, &["after-all".to_string()]));
+    eventually("it was restarted", SOON, || daemon.started_ms() > begun);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use anyhow::Context;
 use command_fds::{CommandFdExt, FdMapping};
 use listenfd::ListenFd;
 
+use super::restart;
 use crate::config::Config;
 
 /// The first descriptor that is handed over, by the convention of systemd.
@@ -61,14 +62,14 @@ impl Listeners {
     /// Becomes the program that stands at this process's path now, with the same arguments and these
     /// sockets. The process keeps its id. Returns only when that fails.
     pub fn hand_on(self) -> anyhow::Error {
-        match self.successor() {
+        match self.successor().and_then(|command| restart::hold_back().map(|()| command)) {
             Ok(mut command) => anyhow::Error::new(command.exec()).context("the successor cannot be started"),
             Err(error) => error,
         }
     }
 
     fn successor(&self) -> anyhow::Result<Command> {
-        let mut command = super::restart::this_program()?;
+        let mut command = restart::this_program()?;
         let sockets: Vec<OwnedFd> = [&self.ingest, &self.admin]
             .map(|listener| listener.as_fd().try_clone_to_owned())
             .into_iter()

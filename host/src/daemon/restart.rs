@@ -1,12 +1,31 @@
 //! A restart without a gap: on SIGUSR2 the process checks the program that stands at its path now,
 //! stops as it does on SIGTERM, and becomes that program, with the listening sockets still open.
+//!
+//! A SIGUSR2 that nobody listens for would end the process. So it is listened for before anything else
+//! is done, and held back from the moment at which this process goes to that at which its successor
+//! listens, which then serves it.
 
 use std::process::Command;
 
 use anyhow::Context;
+use nix::sys::signal::{SigSet, Signal};
+use tokio::signal::unix::{self, SignalKind};
 
 /// What the kernel adds to the path of a program whose file was replaced.
 const REPLACED: &str = " (deleted)";
+
+/// Listens for SIGUSR2. Within an async runtime, on the thread that called [`hold_back`] before it became
+/// this program.
+pub(super) fn listen() -> anyhow::Result<unix::Signal> {
+    let wanted = unix::signal(SignalKind::user_defined2()).context("SIGUSR2 cannot be listened for")?;
+    SigSet::from(Signal::SIGUSR2).thread_unblock().context("SIGUSR2 is held back")?;
+    Ok(wanted)
+}
+
+/// Holds SIGUSR2 back until the successor listens for it. For the thread that becomes the successor.
+pub(super) fn hold_back() -> anyhow::Result<()> {
+    SigSet::from(Signal::SIGUSR2).thread_block().context("SIGUSR2 cannot be held back")
+}
 
 /// This process's program, as it stands there now, with this process's arguments.
 pub(super) fn this_program() -> anyhow::Result<Command> {

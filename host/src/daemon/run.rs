@@ -9,7 +9,7 @@ use anyhow::Context;
 use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{RwLock, watch};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
@@ -23,7 +23,7 @@ use super::listeners::Listeners;
 use super::plugins::Plugins;
 use super::recall::{begin_with_inbox, recall_plugins};
 use super::reload::FILE;
-use super::restart::try_successor;
+use super::restart::{self, try_successor};
 use super::{Changing, Daemon, watching};
 use crate::admin::{self, Access, AuditLog, Token};
 use crate::clock;
@@ -58,10 +58,11 @@ const ADMIN_CONNECTIONS_MAX: usize = 256;
 /// Runs the daemon until it is told to stop. On SIGUSR2 the process goes on as its successor.
 pub fn run(config: Config) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let wanted = runtime.block_on(async { restart::listen() })?;
     let exporting = start_logging(&config, runtime.handle())?;
     raise_file_limit();
     let listeners = Listeners::open(&config)?;
-    let end = runtime.block_on(run_until_stopped(config, &listeners));
+    let end = runtime.block_on(run_until_stopped(config, &listeners, wanted));
     if let Some(exporting) = exporting {
         exporting.finish();
     }
@@ -118,7 +119,7 @@ pub(super) fn plugin_limits(config: &Config) -> Limits {
     }
 }
 
-async fn run_until_stopped(config: Config, listeners: &Listeners) -> anyhow::Result<End> {
+async fn run_until_stopped(config: Config, listeners: &Listeners, mut wanted: Signal) -> anyhow::Result<End> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     make_directory(&config.data_directory)?;
@@ -144,7 +145,7 @@ async fn run_until_stopped(config: Config, listeners: &Listeners) -> anyhow::Res
     let end = tokio::select! {
         _ = terminate.recv() => { tracing::info!("SIGTERM: stopping"); End::Stopped }
         _ = interrupt.recv() => { tracing::info!("interrupted: stopping"); End::Stopped }
-        succession = succession(&config_path) => { succession?; End::Succeeded }
+        succession = succession(&mut wanted, &config_path) => { succession?; End::Succeeded }
     };
     daemon.gate.stop();
     stop.send_replace(true);
@@ -161,8 +162,7 @@ async fn run_until_stopped(config: Config, listeners: &Listeners) -> anyhow::Res
 }
 
 /// Returns when a successor is wanted and would start.
-async fn succession(config_path: &Path) -> anyhow::Result<()> {
-    let mut wanted = signal(SignalKind::user_defined2())?;
+async fn succession(wanted: &mut Signal, config_path: &Path) -> anyhow::Result<()> {
     loop {
         wanted.recv().await;
         tracing::info!("SIGUSR2: trying the successor");
