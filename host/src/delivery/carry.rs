@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use super::attempt::{Attempts, Work};
 use super::end::{End, Origin};
 use super::health::Health;
-use super::lanes::Turn;
+use super::lanes::{Go, Turn};
 use super::payload::{Payload, StoredPlan, Unreadable};
 use super::replan::Asked;
 use super::replayed;
@@ -19,18 +19,6 @@ pub struct Start {
     pub work: Work,
     /// When.
     pub go: Go,
-}
-
-/// When a request goes.
-pub enum Go {
-    /// At once: it stands in no lane.
-    Free,
-    /// When its turn comes, unless what came before has to wait: then it is stored, too.
-    InTurn(Turn),
-    /// When its turn comes, whatever became of what came before.
-    OutOfOrder(Turn),
-    /// Not now: it is stored behind those that wait in its lanes.
-    Held,
 }
 
 /// What came of a group.
@@ -77,7 +65,10 @@ async fn all_of<F: Future>(mut each: impl ExactSizeIterator<Item = F>) -> Vec<F:
 /// Answers the turn, too, when something of the request has still to be sent.
 async fn carry_one(attempts: &Attempts, deliveries: &[Delivery], start: Start) -> (End, Health, Option<Turn>) {
     let turn = match start.go {
-        Go::Held => return (attempts.held(deliveries, &start.work), Health::default(), None),
+        Go::Held(mut turn) => {
+            turn.come().await;
+            return (attempts.held(deliveries, &start.work), Health::default(), Some(turn.will_be_stored()));
+        }
         Go::Free => None,
         Go::InTurn(mut turn) => {
             if !turn.come().await {
@@ -120,7 +111,7 @@ pub async fn carry_stored(attempts: Arc<Attempts>, stored: StoredRequest, delive
             let go = match &stored.lanes[..] {
                 [] => Go::Free,
                 // It is the first of those that are stored: nothing comes before it.
-                lanes => Go::OutOfOrder(attempts.lock_lanes().take_turn(group, lanes)),
+                lanes => Go::OutOfOrder(attempts.lock_lanes().take_stored_turn(group, lanes)),
             };
             carry(attempts, origin, deliveries, vec![Start { work: *work, go }], End::default()).await
         }
@@ -132,11 +123,15 @@ pub async fn carry_stored(attempts: Arc<Attempts>, stored: StoredRequest, delive
                     attempts.plan_again(&deliveries, &covers, Asked { key: Some(key), tries: plan.tries }).await
                 }
             };
-            let start = |work: Work| match &attempts.lanes_of(&deliveries, &work)[..] {
-                [] => Start { work, go: Go::Free },
-                lanes => Start { work, go: Go::InTurn(attempts.lock_lanes().take_turn(group, lanes)) },
+            let starts = {
+                // All at once, so that no other request comes to stand between them.
+                let mut lanes = attempts.lock_lanes();
+                let start = |work: Work| match &attempts.lanes_of(&deliveries, &work)[..] {
+                    [] => Start { work, go: Go::Free },
+                    own => Start { work, go: Go::InTurn(lanes.take_stored_turn(group, own)) },
+                };
+                works.into_iter().map(start).collect()
             };
-            let starts = works.into_iter().map(start).collect();
             carry(attempts.clone(), origin, deliveries, starts, end).await
         }
         Err(unreadable) => {

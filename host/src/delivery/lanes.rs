@@ -3,7 +3,8 @@
 //! A request stands in the lanes that the plugin named, and in those of the order that the
 //! destination keeps: one for each user that it carries, or one for all. It goes when those before it
 //! in each of its lanes have gone; when one of them waits for another attempt, it is stored behind
-//! that one, and the store keeps the order from there on (see `queue::requests`).
+//! that one, and the store keeps the order from there on (see `queue::requests`). The store lets the
+//! first go that it has: so what is stored is stored in order, too, each when those before it are.
 
 use std::collections::HashMap;
 
@@ -63,6 +64,19 @@ pub struct Lanes {
     stored: HashMap<Lane, u64>,
 }
 
+/// When a planned request goes.
+#[derive(Debug)]
+pub enum Go {
+    /// At once: it stands in no lane.
+    Free,
+    /// When its turn comes, unless what came before has to wait: then it is stored, too.
+    InTurn(Turn),
+    /// When its turn comes, whatever became of what came before.
+    OutOfOrder(Turn),
+    /// Not now: when its turn comes it is stored behind those that wait in its lanes.
+    Held(Turn),
+}
+
 /// Requests that are settled together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group(u64);
@@ -71,6 +85,8 @@ pub struct Group(u64);
 #[derive(Clone, Debug)]
 struct Tail {
     group: Group,
+    /// Whether it has its place in the store already, however it ends.
+    is_stored: bool,
     passage: watch::Receiver<Passage>,
 }
 
@@ -110,8 +126,30 @@ impl Lanes {
         Group(self.groups)
     }
 
-    /// Takes the next place in each lane. Call in the order of the plan.
-    pub fn take_turn(&mut self, group: Group, lanes: &[Lane]) -> Turn {
+    /// When a planned request goes. Behind stored requests of its lanes it is stored, too; where these are
+    /// `held_max` or more the order is given up. Call in the order of the plan.
+    pub fn place(&mut self, group: Group, own: &[Lane], held_max: u64) -> Go {
+        if own.is_empty() {
+            return Go::Free;
+        }
+        let stored = self.stored(own);
+        let mut turn = self.take_turn(group, own, false);
+        match stored {
+            0 => Go::InTurn(turn),
+            stored if stored < held_max => {
+                turn.before.retain(|before| !before.is_stored);
+                Go::Held(turn)
+            }
+            _ => Go::OutOfOrder(turn),
+        }
+    }
+
+    /// The turn of a stored request: the next place in each of its lanes.
+    pub fn take_stored_turn(&mut self, group: Group, lanes: &[Lane]) -> Turn {
+        self.take_turn(group, lanes, true)
+    }
+
+    fn take_turn(&mut self, group: Group, lanes: &[Lane], is_stored: bool) -> Turn {
         if self.tails.len() >= Lanes::SWEEP_AT {
             self.tails.retain(|_, tail| tail.passage.has_changed().is_ok() && *tail.passage.borrow() != Passage::Clear);
         }
@@ -119,7 +157,7 @@ impl Lanes {
         let mut before: Vec<Tail> = Vec::new();
         for lane in lanes {
             // One that was dropped has gone, or is stored and counted as such.
-            if let Some(previous) = self.tails.insert(*lane, Tail { group, passage: passage.clone() })
+            if let Some(previous) = self.tails.insert(*lane, Tail { group, is_stored, passage: passage.clone() })
                 && previous.passage.has_changed().is_ok()
                 && !before.iter().any(|each| each.passage.same_channel(&previous.passage))
             {
@@ -217,7 +255,31 @@ mod tests {
     /// The turn of a request that is a group of its own.
     fn take(lanes: &mut Lanes, own: &[Lane]) -> Turn {
         let group = lanes.group();
-        lanes.take_turn(group, own)
+        lanes.take_turn(group, own, false)
+    }
+
+    /// How the next request goes that stands in this lane, in which three may be stored.
+    fn place(lanes: &mut Lanes, lane: Lane) -> Go {
+        let group = lanes.group();
+        lanes.place(group, &[lane], 3)
+    }
+
+    /// The turn of the next request, which is held.
+    fn hold(lanes: &mut Lanes, lane: Lane) -> Turn {
+        match place(lanes, lane) {
+            Go::Held(turn) => turn,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The request of that number is stored in these lanes.
+    fn put(id: u64, lanes: &[Lane]) -> Change {
+        let (id, lanes) = (RequestId(id), lanes.to_vec());
+        Change::Put(StoredRequest { id, due_ms: 0, covers: Vec::new(), lanes, payload: Bytes::new() })
+    }
+
+    fn follow(lanes: &mut Lanes, change: Change) {
+        lanes.follow(&Settlement { changes: vec![change] });
     }
 
     #[tokio::test]
@@ -250,7 +312,7 @@ mod tests {
     async fn only_its_own_group_follows_a_request_before_it_is_stored() {
         let mut lanes = Lanes::default();
         let group = lanes.group();
-        let (first, mut second) = (lanes.take_turn(group, &[A]), lanes.take_turn(group, &[A]));
+        let (first, mut second) = (lanes.take_turn(group, &[A], false), lanes.take_turn(group, &[A], false));
         let mut other = take(&mut lanes, &[A]);
         let first = first.will_be_stored();
         assert!(!second.come().await);
@@ -275,17 +337,61 @@ mod tests {
         assert!(!waits.await, "one of them was stored");
     }
 
+    #[tokio::test]
+    async fn what_is_held_is_stored_in_order_and_not_overtaken() {
+        let mut lanes = Lanes::new(vec![(RequestId(1), vec![A])]);
+        let (mut second, mut third) = (hold(&mut lanes, A), hold(&mut lanes, A));
+        assert!(second.come().now_or_never().is_some());
+        let second = second.will_be_stored();
+        {
+            let waits = third.come();
+            tokio::pin!(waits);
+            assert!((&mut waits).now_or_never().is_none(), "the second is not stored yet");
+            follow(&mut lanes, put(2, &[A]));
+            drop(second);
+            waits.await;
+        }
+        // Those that are stored are delivered before the third is stored.
+        follow(&mut lanes, Change::Delete(RequestId(1)));
+        follow(&mut lanes, Change::Delete(RequestId(2)));
+        let Go::InTurn(mut fourth) = place(&mut lanes, A) else { panic!("nothing is stored") };
+        let waits = fourth.come();
+        tokio::pin!(waits);
+        assert!((&mut waits).now_or_never().is_none());
+        drop(third.will_be_stored());
+        assert!(!waits.await, "it is stored behind the third");
+    }
+
+    #[tokio::test]
+    async fn what_is_held_waits_for_nothing_that_has_its_place_in_the_store() {
+        let mut lanes = Lanes::new(vec![(RequestId(1), vec![A])]);
+        let group = lanes.group();
+        let in_flight = lanes.take_stored_turn(group, &[A]);
+        assert!(hold(&mut lanes, A).come().now_or_never().is_some());
+        assert!(matches!(place(&mut lanes, B), Go::InTurn(_)));
+        drop(in_flight);
+        // What goes for the first time may have to be stored.
+        let first = take(&mut lanes, &[A]);
+        let mut held = hold(&mut lanes, A);
+        let waits = held.come();
+        tokio::pin!(waits);
+        assert!((&mut waits).now_or_never().is_none());
+        first.clear();
+        waits.await;
+    }
+
+    #[test]
+    fn beyond_the_bound_the_order_is_given_up() {
+        let mut lanes = Lanes::new((1..3).map(|id| (RequestId(id), vec![A])).collect());
+        assert!(matches!(place(&mut lanes, A), Go::Held(_)));
+        follow(&mut lanes, put(3, &[A]));
+        assert!(matches!(place(&mut lanes, A), Go::OutOfOrder(_)));
+        let group = lanes.group();
+        assert!(matches!(lanes.place(group, &[], 3), Go::Free));
+    }
+
     #[test]
     fn stored_requests_are_counted_by_lane() {
-        let put = |id: u64, lanes: &[Lane]| {
-            Change::Put(StoredRequest {
-                id: RequestId(id),
-                due_ms: 0,
-                covers: Vec::new(),
-                lanes: lanes.to_vec(),
-                payload: Bytes::new(),
-            })
-        };
         let mut lanes = Lanes::new(vec![(RequestId(1), vec![A]), (RequestId(2), vec![A])]);
         lanes.follow(&Settlement { changes: vec![put(3, &[A, B]), put(4, &[])] });
         assert_eq!((lanes.stored(&[A]), lanes.stored(&[B]), lanes.stored(&[A, B]), lanes.stored(&[])), (3, 1, 3, 0));

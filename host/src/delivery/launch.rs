@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+
 use super::attempt::{Attempts, Work};
-use super::carry::{Go, Start, carry};
+use super::carry::{Start, carry};
 use super::end::{End, Origin};
 use super::group::groups;
 use super::guest::Planned;
-use super::lanes::Group;
+use super::lanes::{Go, Group};
 use super::replan::Asked;
 use super::runtime::{Runtime, TaskEnd};
 use super::steps::planned_step;
@@ -68,8 +70,15 @@ impl Runtime {
             let together = self.lock_lanes().group();
             let start = |request| self.start(&attempts, together, &own, Work::new(request));
             let starts: Vec<Start> = group.requests.into_iter().map(start).collect();
+            let is_held = starts.iter().all(|start| matches!(start.go, Go::Held(_)));
             let carried = carry(attempts.clone(), Origin::First, own, starts, End::default());
-            self.tasks.spawn(Box::pin(async move { TaskEnd::Carried(Box::new(carried.await)) }));
+            let mut task = Box::pin(async move { TaskEnd::Carried(Box::new(carried.await)) });
+            // What is held mostly waits for nothing: it is stored at once, in the order of the plan.
+            let ended = if is_held { (&mut task).now_or_never() } else { None };
+            match ended {
+                Some(TaskEnd::Carried(carried)) => self.settle_carried(*carried).await?,
+                _ => drop(self.tasks.spawn(task)),
+            }
         }
         Ok(())
     }
@@ -89,24 +98,12 @@ impl Runtime {
         self.settle(Origin::First, &own, end.among(&ended)).await
     }
 
-    /// Whether a planned request may go: behind stored requests of its lanes it is stored, too, until
-    /// these are so many that the order is given up.
+    /// Gives a planned request its place in its lanes.
     fn start(&mut self, attempts: &Attempts, group: Group, deliveries: &[Delivery], work: Work) -> Start {
         let own = attempts.lanes_of(deliveries, &work);
-        if own.is_empty() {
-            return Start { work, go: Go::Free };
-        }
-        let mut lanes = self.lanes.lock().expect("nobody panics while holding the lanes");
-        let stored = lanes.stored(&own);
-        let is_kept = attempts.order == Order::Strict || stored < self.limits.order_held_max;
-        if stored > 0 && is_kept {
-            return Start { work, go: Go::Held };
-        }
-        let turn = lanes.take_turn(group, &own);
-        if stored > 0 {
-            self.order_given_up += 1;
-            return Start { work, go: Go::OutOfOrder(turn) };
-        }
-        Start { work, go: Go::InTurn(turn) }
+        let held_max = if attempts.order == Order::Strict { u64::MAX } else { self.limits.order_held_max };
+        let go = self.lock_lanes().place(group, &own, held_max);
+        self.order_given_up += u64::from(matches!(go, Go::OutOfOrder(_)));
+        Start { work, go }
     }
 }

@@ -380,7 +380,7 @@ impl Runtime {
 
     /// Hands the settlement of what was carried over, and only then lets those go, or be stored, that
     /// wait in its lanes: so they are stored behind it.
-    async fn settle_carried(&mut self, carried: Carried) -> Result<(), StoreError> {
+    pub(super) async fn settle_carried(&mut self, carried: Carried) -> Result<(), StoreError> {
         self.settle(carried.origin, &carried.deliveries, carried.end).await?;
         drop(carried.turns);
         Ok(())
