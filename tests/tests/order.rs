@@ -73,6 +73,23 @@ fn a_request_of_many_users_that_fails_for_one_keeps_the_order_of_that_one() {
 }
 
 #[test]
+fn a_half_of_a_refused_request_that_fails_holds_the_other_half_back() {
+    let vendors = StandIn::start();
+    let (has_first, has_bad) = (carries("ana-0"), carries("bad-0"));
+    vendors.program(1, Answer::status(503), move |request| has_first(request) && !has_bad(request));
+    vendors.program(u64::MAX, Answer::status(400), carries("bad-0"));
+    let daemon = Daemon::start(Setup::shop([ordered(&vendors, "user").setting("batching", "array")]));
+    let mut events = by_turns(&["ana"], 3);
+    events.extend(by_turns(&["bad"], 1));
+    daemon.accept(&events);
+    eventually("all have ended", SOON, || {
+        let counters = daemon.counters("shop/webhook");
+        counters["delivered"] == 3 && counters["dead"] == 1
+    });
+    assert_eq!(accepted(&vendors, "ana"), in_order("ana", 3), "the first two failed once");
+}
+
+#[test]
 fn strict_order_holds_for_all_events_and_over_a_restart() {
     let vendors = StandIn::start();
     let mut daemon = Daemon::start(Setup::shop([ordered(&vendors, "strict")]));

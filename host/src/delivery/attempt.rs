@@ -123,6 +123,10 @@ impl Attempts {
         let mut pending = vec![work];
         // What happens seldom is boxed: the room for it would be every request's.
         while let Some(work) = pending.pop() {
+            if self.is_behind(deliveries, &work, &end.stored) {
+                end.join(self.held(deliveries, &work));
+                continue;
+            }
             let permit = match first_permit.take() {
                 Some(permit) => permit,
                 None => Box::pin(self.permit(&work)).await,
@@ -154,6 +158,16 @@ impl Attempts {
             }
         }
         (end, health)
+    }
+
+    /// Whether a part of a request stands in a lane in which another part of it, which came before, is
+    /// stored now.
+    fn is_behind(&self, deliveries: &[Delivery], work: &Work, stored: &[NewStored]) -> bool {
+        if stored.is_empty() {
+            return false;
+        }
+        let own = self.lanes_of(deliveries, work);
+        stored.iter().flat_map(|before| &before.lanes).any(|lane| own.binary_search(lane).is_ok())
     }
 
     /// One attempt, unless it may not be made now.
