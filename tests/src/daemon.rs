@@ -337,6 +337,12 @@ impl Daemon {
         self.admin_get("/api/v1/status").json()["started_ms"].as_u64().expect("the status says so")
     }
 
+    /// Whether who answers operators started after that. A restart may cut one's request off: that says no.
+    pub fn started_after(&self, before_ms: u64) -> bool {
+        let answer = self.with_token(Request::get(self.admin_url("/api/v1/status"))).send();
+        answer.is_ok_and(|answer| answer.json()["started_ms"].as_u64() > Some(before_ms))
+    }
+
     /// Waits for the end after [`Daemon::ask_to_end`].
     ///
     /// # Panics
@@ -404,8 +410,11 @@ impl Daemon {
     }
 
     fn admin_request(&self, request: Request) -> Response {
-        let request = request.header("authorization", format!("Bearer {}", self.admin_token()));
-        request.send().unwrap_or_else(|error| panic!("{error}\n{}", self.log()))
+        self.with_token(request).send().unwrap_or_else(|error| panic!("{error}\n{}", self.log()))
+    }
+
+    fn with_token(&self, request: Request) -> Request {
+        request.header("authorization", format!("Bearer {}", self.admin_token()))
     }
 
     /// The token that the daemon made at its first start.

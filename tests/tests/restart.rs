@@ -29,7 +29,7 @@ fn twenty_restarts_under_load_refuse_and_reset_nobody() {
     for restart in 0..RESTARTS {
         let (before, taken) = (daemon.started_ms(), (fresh.acknowledged(), kept.acknowledged()));
         daemon.signal("USR2");
-        eventually("the successor runs", SOON, || daemon.started_ms() > before);
+        eventually("the successor runs", SOON, || daemon.started_after(before));
         eventually("events are taken again", SOON, || fresh.acknowledged() > taken.0 && kept.acknowledged() > taken.1);
         assert!(daemon.process_id() > 0, "restart {restart} keeps the process's id");
     }
@@ -54,7 +54,7 @@ fn a_restart_may_be_asked_for_at_any_moment() {
     assert_eq!(daemon.exited(), None, "{}", daemon.log());
     daemon.accept(&[shop::padded("after-all", 400)]);
     vendors.wait_until("it arrives", SOON, |requests| all_arrived(requests, &["after-all".to_string()]));
-    eventually("it was restarted", SOON, || daemon.started_ms() > begun);
+    eventually("it was restarted", SOON, || daemon.started_after(begun));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn an_open_connection_is_asked_to_come_again() {
         number += 1;
         let answer = send(&format!("during-{number}"));
         assert_eq!(answer.status, 200, "{}", answer.text());
-        answer.header("connection") == Some("close") || daemon.started_ms() > before
+        answer.header("connection") == Some("close") || daemon.started_after(before)
     });
 }
 
